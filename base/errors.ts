@@ -134,6 +134,10 @@ export const catalogue = {
   ),
   QUERY_FAILED: entry('INVALID_ARGUMENT', 400, false, 'the query failed: {problem}'),
   QUERY_LIMIT: entry('RESOURCE_EXHAUSTED', 429, true, 'the query was stopped at its limit of {limit}'),
+  // Server
+  SERVICE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no service {service} is known here'),
+  CANCELLED: entry('CANCELLED', 499, false, 'the client left before the answer'),
+  SERVER_CLOSING: entry('UNAVAILABLE', 503, true, 'the server is shutting down; connect again'),
   // Backends
   BACKEND_UNAVAILABLE: entry('UNAVAILABLE', 503, true, 'the {backend} does not answer: {problem}'),
   BACKEND_REFUSED: entry('FAILED_PRECONDITION', 502, false, 'the {backend} refused: {problem}'),

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import { isBlastyError } from '../../base/errors.ts'
+import { testStack } from '../../devstack/testing.ts'
+import { type ObjectStore, objectStore } from './store.ts'
+
+const bucket = `test-${randomUUID()}`
+let store: ObjectStore
+
+before(async () => {
+  const stack = await testStack('objectStore')
+  store = objectStore({ ...stack.objectStore, pathStyle: true })
+  await store.makeBucket(bucket)
+})
+after(async () => {
+  const keys: string[] = []
+  for await (const { key } of store.list(bucket, '')) keys.push(key)
+  await store.remove(bucket, keys)
+  await store.removeBucket(bucket)
+})
+
+test('making a bucket twice is no error, and a bucket that is not there is seen not to be', async () => {
+  await store.makeBucket(bucket)
+  assert.equal(await store.bucketExists(bucket), true)
+  assert.equal(await store.bucketExists(`${bucket}-other`), false)
+  await store.removeBucket(`${bucket}-other`)
+})
+
+test('of two writers of one document with ifAbsent the second is told so and changes nothing', async () => {
+  assert.equal(await store.get(bucket, 'schema/1.json'), undefined)
+  assert.equal(await store.put(bucket, 'schema/1.json', Buffer.from('first'), { ifAbsent: true }), true)
+  assert.equal(await store.put(bucket, 'schema/1.json', Buffer.from('second'), { ifAbsent: true }), false)
+  assert.equal((await store.get(bucket, 'schema/1.json'))?.toString(), 'first')
+})
+
+test('a streamed object of unknown size keeps its type, is read in ranges, copied and presigned', async () => {
+  await store.upload(bucket, 'up/ä', Readable.from([Buffer.alloc(1000, 1), Buffer.alloc(2000, 2)]), {
+    type: 'image/png',
+  })
+  assert.partialDeepStrictEqual(await store.head(bucket, 'up/ä'), { size: 3000, type: 'image/png' })
+  assert.deepEqual(await buffer(await store.download(bucket, 'up/ä', 998, 4)), Buffer.from([1, 1, 2, 2]))
+  await store.copy(bucket, 'up/ä', 'copied')
+  const response = await fetch(await store.presign('GET', bucket, 'copied', 60))
+  assert.equal((await response.arrayBuffer()).byteLength, 3000)
+})
+
+test('a refusal names the code of the store, a store that is away says so', async () => {
+  await assert.rejects(
+    store.download(bucket, 'nothing'),
+    error => isBlastyError(error, 'BACKEND_REFUSED') && /NoSuchKey/.test(error.message),
+  )
+  const away = objectStore({
+    endpoint: 'http://127.0.0.1:1',
+    region: 'us-east-1',
+    pathStyle: true,
+    accessKey: 'a',
+    secretKey: 'b',
+  })
+  await assert.rejects(away.bucketExists('x'), error => isBlastyError(error, 'BACKEND_UNAVAILABLE'))
+})

@@ -1,0 +1,140 @@
+/** An S3 store as the product uses it: small documents put on condition, streamed objects, presigned addresses. */
+
+import type { Readable } from 'node:stream'
+import { Client, S3Error } from 'minio'
+import { BlastyError } from '../../base/errors.ts'
+
+export type ObjectStoreOptions = {
+  /** Such as `https://minio.storage:9000`. */
+  readonly endpoint: string
+  readonly region: string
+  readonly pathStyle: boolean
+  readonly accessKey: string
+  readonly secretKey: string
+}
+
+export type ObjectInfo = { readonly size: number; readonly etag: string; readonly type: string }
+
+export type ObjectStore = {
+  readonly bucketExists: (bucket: string) => Promise<boolean>
+  /** Makes a bucket; one that is ours already is fine. */
+  readonly makeBucket: (bucket: string) => Promise<void>
+  /** Removes an empty bucket. */
+  readonly removeBucket: (bucket: string) => Promise<void>
+  /** The object's bytes, for small documents; undefined when there is none. */
+  readonly get: (bucket: string, key: string) => Promise<Buffer | undefined>
+  /** Puts a small document. With `ifAbsent`, false means that there is one already. */
+  readonly put: (
+    bucket: string,
+    key: string,
+    body: Buffer,
+    options?: { ifAbsent?: boolean; type?: string },
+  ) => Promise<boolean>
+  readonly head: (bucket: string, key: string) => Promise<ObjectInfo | undefined>
+  /** Streams an object in, in parts, never whole in memory. `size` in bytes when it is known. */
+  readonly upload: (
+    bucket: string,
+    key: string,
+    body: Readable,
+    options: { size?: number; type: string },
+  ) => Promise<void>
+  /** Streams an object, or `length` bytes of it from `offset`. */
+  readonly download: (bucket: string, key: string, offset?: number, length?: number) => Promise<Readable>
+  /** Copies within the store, without reading the object here. */
+  readonly copy: (bucket: string, from: string, to: string) => Promise<void>
+  readonly remove: (bucket: string, keys: readonly string[]) => Promise<void>
+  /** Keys below a prefix, one page at a time. */
+  readonly list: (bucket: string, prefix: string) => AsyncGenerator<{ readonly key: string; readonly size: number }>
+  /** An address that may be read, or written, for `seconds`, by whoever has it. */
+  readonly presign: (method: 'GET' | 'PUT', bucket: string, key: string, seconds: number) => Promise<string>
+}
+
+export function objectStore(options: ObjectStoreOptions): ObjectStore {
+  const url = new URL(options.endpoint)
+  const client = new Client({
+    endPoint: url.hostname,
+    ...(url.port === '' ? {} : { port: Number(url.port) }),
+    useSSL: url.protocol === 'https:',
+    region: options.region,
+    pathStyle: options.pathStyle,
+    accessKey: options.accessKey,
+    secretKey: options.secretKey,
+  })
+  return {
+    bucketExists: bucket => asking(() => client.bucketExists(bucket)),
+    makeBucket: bucket =>
+      asking(() => client.makeBucket(bucket, options.region)).catch(unless('BucketAlreadyOwnedByYou', undefined)),
+    removeBucket: bucket => asking(() => client.removeBucket(bucket)).catch(unless('NoSuchBucket', undefined)),
+    get: (bucket, key) =>
+      asking(async () => {
+        const chunks: Buffer[] = []
+        for await (const chunk of await client.getObject(bucket, key)) chunks.push(chunk as Buffer)
+        return Buffer.concat(chunks)
+      }).catch(unless(['NoSuchKey', 'NotFound'], undefined)),
+    put: (bucket, key, body, { ifAbsent = false, type = 'application/json' } = {}) =>
+      asking(async () => {
+        // A header, not user metadata: the client passes standard header names through.
+        const headers = { 'Content-Type': type, ...(ifAbsent ? { 'If-None-Match': '*' } : {}) }
+        await client.putObject(bucket, key, body, body.length, headers)
+        return true
+      }).catch(unless('PreconditionFailed', false)),
+    head: (bucket, key) =>
+      asking(async () => {
+        const { size, etag, metaData } = await client.statObject(bucket, key)
+        return { size, etag, type: String(metaData['content-type'] ?? 'application/octet-stream') }
+      }).catch(unless(['NoSuchKey', 'NotFound'], undefined)),
+    upload: (bucket, key, body, { size, type }) =>
+      asking(async () => {
+        await client.putObject(bucket, key, body, size, { 'Content-Type': type })
+      }),
+    download: (bucket, key, offset = 0, length = 0) =>
+      asking(() => client.getPartialObject(bucket, key, offset, length)),
+    copy: (bucket, from, to) =>
+      asking(async () => {
+        await client.copyObject(bucket, to, `/${bucket}/${from}`)
+      }),
+    remove: (bucket, keys) =>
+      asking(async () => {
+        const results = await client.removeObjects(bucket, [...keys])
+        const failed = results.find(result => result?.Error !== undefined)
+        if (failed?.Error) throw new Error(`${failed.Error.Key}: ${failed.Error.Message}`)
+      }),
+    list: async function* (bucket, prefix) {
+      for await (const item of client.listObjectsV2(bucket, prefix, true)) {
+        const { name, size } = item as { name?: string; size?: number }
+        if (name !== undefined) yield { key: name, size: size ?? 0 }
+      }
+    },
+    presign: (method, bucket, key, seconds) => asking(() => client.presignedUrl(method, bucket, key, seconds)),
+  }
+}
+
+/** The S3 error code of an error, looked for in its causes too. */
+export function s3Code(error: unknown): string | undefined {
+  if (error instanceof S3Error) return error.code
+  return error instanceof Error && error.cause !== undefined ? s3Code(error.cause) : undefined
+}
+
+function unless<T>(codes: string | readonly string[], value: T): (error: unknown) => T {
+  return error => {
+    const code = s3Code(error)
+    if (code !== undefined && codes.includes(code)) return value
+    throw error
+  }
+}
+
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    const code = s3Code(error)
+    const problem = error instanceof Error ? error.message || error.name : String(error)
+    if (code === undefined)
+      throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem }, { cause: error })
+    throw new BlastyError(
+      'BACKEND_REFUSED',
+      { backend: 'object store', problem: `${code}: ${problem}` },
+      { cause: error },
+    )
+  }
+}

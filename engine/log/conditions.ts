@@ -1,0 +1,68 @@
+/**
+ * What to expect of each row's subject so that its condition holds.
+ *
+ * A purge takes the last record of a row out of the log, so "nothing on the subject" does not mean "no such row". Before
+ * a purge the new floor is written to its own subject. So whenever a batch expects nothing on a row, it also expects
+ * the floor it knows of; and below a floor a replica that has passed it is asked whether the row exists.
+ */
+
+import { BlastyError } from '../../base/errors.ts'
+import { type ChangeLog, lastRecord } from './log.ts'
+import type { Encoded, RevisionLookup } from './writer.ts'
+
+/** Sequence that must be the last of a row's subject; 0 = none. */
+export type Expectation = number
+
+export type Settled = {
+  readonly expectations: readonly (Expectation | undefined)[]
+  /** Sequence that must be the last of the floor's subject (0 = never purged), when some row is expected to be absent. */
+  readonly floor: number | undefined
+}
+
+/**
+ * What to expect without reading anything: an absent row to have left no trace in a log that was never purged, a
+ * revision to be the last of its subject. A refusal leads to `settleConditions`.
+ */
+export function optimisticConditions(rows: readonly Encoded[]): Settled {
+  const expectations = rows.map(({ condition }) => {
+    if (condition === undefined) return undefined
+    return condition.kind === 'absent' ? 0 : condition.revision
+  })
+  return { expectations, floor: expectations.includes(0) ? 0 : undefined }
+}
+
+/**
+ * Reads the subjects of all conditional rows.
+ * @throws ROW_EXISTS, REVISION_CONFLICT naming the first row whose condition does not hold
+ */
+export async function settleConditions(
+  log: ChangeLog,
+  rows: readonly Encoded[],
+  lookup: RevisionLookup,
+  signal: AbortSignal,
+): Promise<Settled> {
+  // The floor first: if it moves afterwards, the batch that expects this one is refused and comes back here.
+  const floor = (await lastRecord(log, log.subjects.floor))?.revision ?? 0
+  const expectations: (Expectation | undefined)[] = []
+  for (const [index, row] of rows.entries()) {
+    const { condition, key } = row
+    if (condition === undefined || key === undefined) {
+      expectations.push(undefined)
+      continue
+    }
+    const last = await lastRecord(log, row.subject)
+    const current = last?.revision ?? (floor > 0 ? await lookup(key, floor, signal) : undefined)
+    const exists = current !== undefined && last?.head.operation !== 'delete'
+    if (condition.kind === 'absent' && exists) throw new BlastyError('ROW_EXISTS', { row: index })
+    if (condition.kind === 'revision' && current !== condition.revision)
+      throw conflict(index, condition.revision, current)
+    expectations.push(last?.revision ?? 0)
+  }
+  return { expectations, floor: expectations.includes(0) ? floor : undefined }
+}
+
+function conflict(row: number, expected: number, actual: number | undefined): BlastyError {
+  const problem =
+    actual === undefined ? `expected ${expected}, there is no such row` : `expected ${expected}, it is at ${actual}`
+  return new BlastyError('REVISION_CONFLICT', { row, problem })
+}

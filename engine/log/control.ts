@@ -1,0 +1,64 @@
+/** Records that the platform itself writes: a new schema, and the floor before a purge. */
+
+import { type PublishOutcome, publish } from '../../backends/streams/publish.ts'
+import { BlastyError } from '../../base/errors.ts'
+import { type ChangeLog, lastRecord } from './log.ts'
+import { headersOf } from './record.ts'
+
+const principal = 'system:blasty'
+const timeoutMillis = 5_000
+
+/** Number of the last schema announced in the log, or 0. */
+export async function announcedSchema(log: ChangeLog): Promise<number> {
+  return (await lastRecord(log, log.subjects.control('schema')))?.head.schema ?? 0
+}
+
+/** Announces schema `number` once, however often it is called. Returns the revision of its record. */
+export async function announceSchema(log: ChangeLog, number: number): Promise<number> {
+  const subject = log.subjects.control('schema')
+  const last = await lastRecord(log, subject)
+  if (last !== undefined && last.head.schema >= number) return last.revision
+  const data = Buffer.from(JSON.stringify({ number }))
+  const headers = headersOf({ schema: number, operation: 'schema', principal })
+  return stored(
+    log,
+    await publish(log.streams.connection, [{ subject, data, headers, expect: last?.revision ?? 0 }], timeoutMillis),
+  )
+}
+
+/**
+ * Declares that revisions below `revision` may be purged; conditional writers look rows up in a replica from then on.
+ * Fenced: fails with REVISION_CONFLICT when another raised the floor meanwhile. Returns the revision of its record.
+ */
+export async function raiseFloor(log: ChangeLog, revision: number): Promise<number> {
+  const subject = log.subjects.floor
+  const last = await lastRecord(log, subject)
+  const data = Buffer.from(JSON.stringify({ revision }))
+  const headers = headersOf({ schema: last?.head.schema ?? 0, operation: 'floor', principal })
+  return stored(
+    log,
+    await publish(log.streams.connection, [{ subject, data, headers, expect: last?.revision ?? 0 }], timeoutMillis),
+  )
+}
+
+function stored(log: ChangeLog, outcome: PublishOutcome): number {
+  switch (outcome.kind) {
+    case 'stored':
+      return outcome.seq
+    case 'conflict':
+      throw new BlastyError('REVISION_CONFLICT', { row: 0, problem: outcome.description })
+    case 'full':
+      throw new BlastyError('LOG_FULL', { table: log.table })
+    case 'unknown':
+      throw new BlastyError('OUTCOME_UNKNOWN', { problem: outcome.cause.message }, { cause: outcome.cause })
+    case 'absent':
+      throw new BlastyError(
+        'BACKEND_UNAVAILABLE',
+        { backend: 'streams server', problem: outcome.cause.message },
+        { cause: outcome.cause },
+      )
+    case 'busy':
+    case 'refused':
+      throw new BlastyError('BACKEND_REFUSED', { backend: 'streams server', problem: outcome.description })
+  }
+}

@@ -1,0 +1,99 @@
+/** Reading a change log: whole batches, in order, every sequence following the last. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
+import { type ChangeLog, logState } from './log.ts'
+import { headOf, type LogBatch, type LogRecord } from './record.ts'
+
+/** Says whether every revision from `from` to `to` inclusive was erased on purpose. */
+export type HoleCheck = (from: number, to: number) => Promise<boolean>
+
+export type FollowOptions = {
+  /** The last revision already applied; reading begins behind it. */
+  readonly after: number
+  readonly signal: AbortSignal
+  /** Without one, any gap is an error. */
+  readonly holes?: HoleCheck
+}
+
+const maxBufferedMessages = 4_000
+const maxBackoffMillis = 5_000
+
+/**
+ * Follows the log until the signal is aborted (then it returns). Survives reconnects, restarts and deleted consumers.
+ * @throws LOG_GAP when revisions are missing (reload from a snapshot), LOG_LOST, EPOCH_CHANGED, LOG_CORRUPT
+ */
+export async function* follow(log: ChangeLog, { after, signal, holes }: FollowOptions): AsyncGenerator<LogBatch> {
+  let applied = after
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      for await (const batch of followOnce(log, applied, signal, holes)) {
+        failures = 0
+        yield batch
+        applied = batch.revision
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      if (isBlastyError(error, 'LOG_GAP', 'LOG_LOST', 'EPOCH_CHANGED', 'LOG_CORRUPT')) throw error
+    }
+    const pause = Math.min(maxBackoffMillis, 50 * 2 ** failures++) * (0.5 + Math.random() / 2)
+    await sleep(pause, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function* followOnce(
+  log: ChangeLog,
+  applied: number,
+  signal: AbortSignal,
+  holes: HoleCheck | undefined,
+): AsyncGenerator<LogBatch> {
+  const state = await logState(log)
+  if (state.last < applied) {
+    throw new BlastyError('LOG_LOST', {
+      table: log.table,
+      problem: `it ends at ${state.last}, ${applied} was read from it`,
+    })
+  }
+  if (state.first > applied + 1 && !(await holes?.(applied + 1, state.first - 1))) {
+    throw new BlastyError('LOG_GAP', { table: log.table, from: applied, to: state.first })
+  }
+  const consumer: Consumer = await log.streams.client.consumers.get(log.stream, {
+    deliver_policy: 'by_start_sequence',
+    opt_start_seq: applied + 1,
+  })
+  const messages = await consumer.consume({ max_messages: maxBufferedMessages, abort_on_missing_resource: true })
+  const stop = () => messages.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    let expected = applied + 1
+    let records: LogRecord[] = []
+    for await (const message of messages) {
+      if (signal.aborted) return
+      if (message.seq < expected) continue
+      if (message.seq > expected) {
+        const declared = records.length === 0 && (await holes?.(expected, message.seq - 1))
+        if (!declared) throw new BlastyError('LOG_GAP', { table: log.table, from: expected - 1, to: message.seq })
+      }
+      expected = message.seq + 1
+      records.push(recordOf(log, message))
+      const unfinished = message.headers?.has('Nats-Batch-Id') && !message.headers.has('Nats-Batch-Commit')
+      if (unfinished) continue
+      yield { revision: message.seq, commitTime: Math.floor(message.info.timestampNanos / 1000), records }
+      records = []
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    messages.stop()
+  }
+}
+
+function recordOf(log: ChangeLog, message: JsMsg): LogRecord {
+  const corrupt = (problem: string) =>
+    new BlastyError('LOG_CORRUPT', { table: log.table, revision: message.seq, problem })
+  const head = headOf(name => message.headers?.get(name))
+  if (typeof head === 'string') throw corrupt(head)
+  const subject = log.subjects.parse(message.subject)
+  if (subject === undefined) throw corrupt(`its subject is ${message.subject}`)
+  return { ...head, revision: message.seq, key: subject.kind === 'row' ? subject.key : undefined, body: message.data }
+}

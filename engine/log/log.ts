@@ -1,0 +1,95 @@
+/** A change log: what names it, how its stream is configured, and the few single reads that writers need. */
+
+import type { StreamConfig } from '@nats-io/jetstream'
+import { reason, type Streams } from '../../backends/streams/connect.ts'
+import { BlastyError } from '../../base/errors.ts'
+import { headOf, type RecordHead } from './record.ts'
+import { type Subjects, subjectsOf } from './subjects.ts'
+
+/** What a reader or writer must know of a log; the operator publishes it in the Table's status. */
+export type LogIdentity = {
+  /** `namespace/name`, for messages. */
+  readonly table: string
+  readonly tableUid: string
+  readonly stream: string
+  readonly epoch: number
+}
+
+export type ChangeLog = LogIdentity & {
+  readonly streams: Streams
+  readonly subjects: Subjects
+}
+
+export function changeLog(identity: LogIdentity, streams: Streams): ChangeLog {
+  return { ...identity, streams, subjects: subjectsOf(identity.stream, identity.tableUid) }
+}
+
+/** Key of the stream's metadata that holds the epoch. */
+export const epochKey = 'blasty-epoch'
+
+/** The stream of a log. A full log refuses writes; it never drops what it holds. */
+export function logStreamConfig(options: {
+  stream: string
+  tableUid: string
+  maxBytes: number
+  replicas: number
+  epoch: number
+  metadata: Readonly<Record<string, string>>
+}): Partial<StreamConfig> & { name: string } {
+  return {
+    name: options.stream,
+    subjects: [subjectsOf(options.stream, options.tableUid).all],
+    storage: 'file',
+    retention: 'limits',
+    discard: 'new',
+    max_bytes: options.maxBytes,
+    num_replicas: options.replicas,
+    allow_atomic: true,
+    allow_direct: true,
+    deny_delete: false,
+    deny_purge: false,
+    allow_rollup_hdrs: false,
+    metadata: { ...options.metadata, [epochKey]: String(options.epoch) },
+  }
+}
+
+export type LogState = { readonly epoch: number; readonly first: number; readonly last: number; readonly bytes: number }
+
+/** Reads the stream's state from its leader. Throws LOG_LOST when the stream is gone, BACKEND_UNAVAILABLE when nobody answers. */
+export async function logState(log: ChangeLog): Promise<LogState> {
+  const info = await asking(log, () => log.streams.admin.streams.info(log.stream))
+  const epoch = Number(info.config.metadata?.[epochKey])
+  if (epoch !== log.epoch) throw new BlastyError('EPOCH_CHANGED', { table: log.table, actual: epoch, given: log.epoch })
+  return { epoch, first: info.state.first_seq, last: info.state.last_seq, bytes: info.state.bytes }
+}
+
+export type LastRecord = { readonly revision: number; readonly head: RecordHead; readonly body: Uint8Array }
+
+/** The last record of a subject, read from the leader; undefined when the log holds none. */
+export async function lastRecord(log: ChangeLog, subject: string): Promise<LastRecord | undefined> {
+  const message = await asking(log, () => log.streams.admin.streams.getMessage(log.stream, { last_by_subj: subject }))
+  if (message === null) return undefined
+  const head = headOf(name => message.header?.get(name))
+  if (typeof head === 'string')
+    throw new BlastyError('LOG_CORRUPT', { table: log.table, revision: message.seq, problem: head })
+  return { revision: message.seq, head, body: message.data }
+}
+
+async function asking<T>(log: ChangeLog, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof Error && /stream not found/i.test(error.message)) {
+      throw new BlastyError(
+        'LOG_LOST',
+        { table: log.table, problem: `stream ${log.stream} does not exist` },
+        { cause: error },
+      )
+    }
+    throw new BlastyError(
+      'BACKEND_UNAVAILABLE',
+      { backend: 'streams server', problem: reason(error) },
+      { cause: error },
+    )
+  }
+}

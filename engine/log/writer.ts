@@ -1,0 +1,266 @@
+/**
+ * Writing to a change log: one call is one batch, stored whole or not at all, with conditions on rows and an optional
+ * mutation id that makes a retry harmless.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type OutgoingMessage, publish } from '../../backends/streams/publish.ts'
+import { BlastyError } from '../../base/errors.ts'
+import type { KeyEncoder } from '../schema/key.ts'
+import type { Row } from '../schema/schema.ts'
+import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
+import type { ChangeLog } from './log.ts'
+import { markerBody, payloadHash, readMarker } from './marker.ts'
+import { headersOf, type Operation } from './record.ts'
+
+/** Most rows of one atomic write: a batch of 1,000 messages less the mutation marker and the guard. */
+export const maxBatchRows = 998
+/** Longest row as JSON, in bytes: a message of a mebibyte less its headers. */
+export const maxRowBytes = 1_000_000
+/** Most bytes of one atomic write. */
+export const maxBatchBytes = 16 * 1024 * 1024
+
+/** What must hold of the row before the change. */
+export type Condition = { readonly kind: 'absent' } | { readonly kind: 'revision'; readonly revision: number }
+
+/** One change of a keyed Table. For a delete, `row` holds the key columns. */
+export type RowChange = { readonly op: 'put' | 'delete'; readonly row: Row; readonly condition?: Condition }
+
+export type WriteOptions = {
+  /** Who writes; recorded with each row. */
+  readonly principal: string
+  /** Number of the schema the rows were checked against. */
+  readonly schema: number
+  /** Makes the write idempotent; scoped to the principal. */
+  readonly mutationId?: string
+  readonly signal: AbortSignal
+}
+
+export type Committed = {
+  /** The batch's revision: the one to wait for and to resume from. */
+  readonly revision: number
+  /** Revision of the first row; row i of a keyed Table has `first + i`. */
+  readonly first: number
+  readonly count: number
+  /** True when the answer is that of an earlier request with the same mutation id. */
+  readonly replayed: boolean
+}
+
+/** A row as it will lie in the log. */
+export type Encoded = {
+  readonly op: Operation
+  readonly subject: string
+  readonly key?: Buffer
+  readonly body: Buffer
+  readonly condition?: Condition
+}
+
+/** Looks up a row's revision in a replica that has reached `minRevision`; undefined when there is no such row. */
+export type RevisionLookup = (key: Buffer, minRevision: number, signal: AbortSignal) => Promise<number | undefined>
+
+export type LogWriter = {
+  /** Throws REVISION_CONFLICT, ROW_EXISTS, MUTATION_ID_REUSED, LOG_FULL, OUTCOME_UNKNOWN, BACKEND_UNAVAILABLE, limits of size. */
+  readonly write: (changes: readonly RowChange[], options: WriteOptions) => Promise<Committed>
+  /** Appends rows to a Table without a key. */
+  readonly append: (rows: readonly Row[], options: WriteOptions) => Promise<Committed>
+}
+
+export type WriterOptions = {
+  readonly encodeKey: KeyEncoder
+  readonly lookup: RevisionLookup
+  /** How long one publish may go unanswered, in milliseconds. */
+  readonly publishTimeoutMillis?: number
+}
+
+/** Rows of an append-only Table are packed into messages of about this many bytes. */
+const appendMessageBytes = 256 * 1024
+const empty = Buffer.from('{}')
+/** How often a publish that nobody answers for (no leader, a restart) is tried again: about ten seconds in all. */
+const absentAttempts = 15
+
+export function logWriter(
+  log: ChangeLog,
+  { encodeKey, lookup, publishTimeoutMillis = 5_000 }: WriterOptions,
+): LogWriter {
+  const encode = (changes: readonly RowChange[]): Encoded[] => {
+    const seen = new Map<string, number>()
+    return changes.map((change, index) => {
+      const key = encodeKey(change.row)
+      const subject = log.subjects.key(key)
+      const earlier = seen.get(subject)
+      if (earlier !== undefined) {
+        const problem = `has the same key as mutation ${earlier}; a batch changes a row once`
+        throw new BlastyError('INVALID_ARGUMENT', { field: `mutations[${index}]`, problem })
+      }
+      seen.set(subject, index)
+      const body = bodyOf(change.row, index)
+      return change.condition === undefined
+        ? { op: change.op, subject, key, body }
+        : { op: change.op, subject, key, body, condition: change.condition }
+    })
+  }
+
+  const commit = async (rows: readonly Encoded[], options: WriteOptions): Promise<Committed> => {
+    checkSize(rows)
+    const { principal, mutationId, signal } = options
+    const hash = mutationId === undefined ? '' : payloadHash(rows)
+    const marker = mutationId === undefined ? undefined : log.subjects.marker(principal, mutationId)
+    let { expectations, floor } = optimisticConditions(rows)
+    let uncertain: Error | undefined
+    const replay = async () => {
+      const found = marker === undefined ? undefined : await readMarker(log, marker)
+      if (found === undefined) return undefined
+      if (found.hash !== hash) throw new BlastyError('MUTATION_ID_REUSED', { id: mutationId ?? '' })
+      return { revision: found.revision, first: found.revision - found.messages + 1, count: found.rows, replayed: true }
+    }
+
+    const attemptOnce = async (attempt: number): Promise<Committed | undefined> => {
+      const messages = messagesOf(log, rows, expectations, floor, options, hash)
+      const outcome = await publish(log.streams.connection, messages, publishTimeoutMillis)
+      switch (outcome.kind) {
+        case 'stored':
+          return {
+            revision: outcome.seq,
+            first: outcome.seq - messages.length + 1,
+            count: rows.length,
+            replayed: false,
+          }
+        case 'conflict': {
+          const earlier = await replay()
+          if (earlier) return earlier
+          ;({ expectations, floor } = await settleConditions(log, rows, lookup, signal))
+          return undefined
+        }
+        case 'unknown':
+          uncertain = outcome.cause
+          if (marker === undefined) throw unknownOutcome(outcome.cause)
+          return untilAnswered(replay, signal)
+        case 'full':
+          throw new BlastyError('LOG_FULL', { table: log.table }, { cause: new Error(outcome.description) })
+        case 'refused':
+          throw new BlastyError('BACKEND_REFUSED', { backend: 'streams server', problem: outcome.description })
+        case 'absent':
+          if (attempt < absentAttempts) return undefined
+          throw new BlastyError(
+            'BACKEND_UNAVAILABLE',
+            { backend: 'streams server', problem: outcome.cause.message },
+            { cause: outcome.cause },
+          )
+        case 'busy':
+          return undefined
+      }
+    }
+
+    try {
+      for (let attempt = 0; ; attempt++) {
+        signal.throwIfAborted()
+        const committed = await attemptOnce(attempt)
+        if (committed) return committed
+        await pause(attempt, signal)
+      }
+    } catch (error) {
+      // What was given up on may still have been stored.
+      if (signal.aborted && uncertain) throw unknownOutcome(uncertain)
+      throw error
+    }
+  }
+
+  return {
+    write: (changes, options) => {
+      if (changes.length === 0)
+        throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
+      return commit(encode(changes), options)
+    },
+    append: (rows, options) => {
+      if (rows.length === 0)
+        throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
+      return commit(packRows(rows, log.subjects.rows), options).then(committed => ({
+        ...committed,
+        count: rows.length,
+      }))
+    },
+  }
+}
+
+const unknownOutcome = (cause: Error) => new BlastyError('OUTCOME_UNKNOWN', { problem: cause.message }, { cause })
+
+/** The rows, then the guard that holds the floor still, then the marker of the mutation id. */
+function messagesOf(
+  log: ChangeLog,
+  rows: readonly Encoded[],
+  expectations: readonly (Expectation | undefined)[],
+  floor: number | undefined,
+  { principal, schema, mutationId }: WriteOptions,
+  hash: string,
+): OutgoingMessage[] {
+  const head = (operation: Operation) => headersOf({ schema, operation, principal })
+  const heads = new Map<Operation, Record<string, string>>()
+  const messages: OutgoingMessage[] = rows.map(({ op, subject, body }, index) => {
+    const headers = heads.get(op) ?? head(op)
+    heads.set(op, headers)
+    const expect = expectations[index]
+    return expect === undefined ? { subject, data: body, headers } : { subject, data: body, headers, expect }
+  })
+  if (floor !== undefined) {
+    const subject = log.subjects.control('guard')
+    messages.push({ subject, data: empty, headers: head('guard'), expect: floor, expectOn: log.subjects.floor })
+  }
+  if (mutationId !== undefined) {
+    const subject = log.subjects.marker(principal, mutationId)
+    const data = markerBody({ rows: rows.length, messages: messages.length + 1, hash })
+    messages.push({ subject, data, headers: head('mark'), expect: 0 })
+  }
+  return messages
+}
+
+function bodyOf(row: Row, index: number): Buffer {
+  const body = Buffer.from(JSON.stringify(row))
+  if (body.length > maxRowBytes)
+    throw new BlastyError('ROW_TOO_LARGE', { row: index, bytes: body.length, limit: maxRowBytes })
+  return body
+}
+
+function packRows(rows: readonly Row[], subject: string): Encoded[] {
+  const messages: Encoded[] = []
+  let parts: Buffer[] = []
+  let bytes = 0
+  const flush = () => {
+    if (parts.length === 0) return
+    const body = Buffer.concat([Buffer.from('['), ...parts, Buffer.from(']')])
+    messages.push({ op: 'append', subject, body })
+    parts = []
+    bytes = 0
+  }
+  rows.forEach((row, index) => {
+    const body = bodyOf(row, index)
+    if (bytes + body.length > appendMessageBytes) flush()
+    if (parts.length > 0) parts.push(Buffer.from(','))
+    parts.push(body)
+    bytes += body.length + 1
+  })
+  flush()
+  return messages
+}
+
+function checkSize(rows: readonly Encoded[]): void {
+  if (rows.length > maxBatchRows) {
+    throw new BlastyError('BATCH_TOO_LARGE', { limit: maxBatchRows, unit: 'rows', actual: rows.length })
+  }
+  const bytes = rows.reduce((sum, row) => sum + row.body.length, 0)
+  if (bytes > maxBatchBytes)
+    throw new BlastyError('BATCH_TOO_LARGE', { limit: maxBatchBytes, unit: 'bytes', actual: bytes })
+}
+
+async function untilAnswered<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof BlastyError) || error.code !== 'BACKEND_UNAVAILABLE') throw error
+      await pause(attempt, signal)
+    }
+  }
+}
+
+const pause = (attempt: number, signal: AbortSignal) =>
+  sleep(Math.min(1000, 10 * 2 ** Math.min(attempt, 7)) * (0.5 + Math.random() / 2), undefined, { signal })

@@ -1,0 +1,152 @@
+/**
+ * Keeps the columns of one Table behind its changes. Merging costs about the same for one row as for a thousand, so
+ * changes are merged in ticks: at once when a query waits, otherwise after a pause as long as the last tick took.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BlastyError } from '../../base/errors.ts'
+import type { Schemas } from '../schema/schemas.ts'
+import { type ColumnIdentity, ColumnTable } from './column-table.ts'
+import type { ChangeSource } from './source.ts'
+import type { SqlDatabase } from './sql-database.ts'
+
+export type ColumnFeedOptions = {
+  readonly sql: SqlDatabase
+  readonly identity: ColumnIdentity
+  readonly schemas: Schemas
+  readonly source: ChangeSource
+  readonly onFailure: (error: unknown) => void
+}
+
+const maxStagedBytes = 32 * 1024 * 1024
+const minPauseMillis = 10
+const maxPauseMillis = 500
+const tickAttempts = 5
+
+type Waiter = { readonly revision: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }
+
+export class ColumnFeed {
+  readonly #table: ColumnTable
+  readonly #options: ColumnFeedOptions
+  readonly #stop = new AbortController()
+  readonly #waiters = new Set<Waiter>()
+  readonly #feeding: Promise<void>
+  #ticking: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #lastTickMillis = 0
+  #schema: number
+  #failure: unknown
+
+  private constructor(table: ColumnTable, options: ColumnFeedOptions) {
+    this.#table = table
+    this.#options = options
+    this.#schema = options.schemas.current.number
+    this.#feeding = this.#feed().catch(error => this.#fail(error))
+  }
+
+  static async start(options: ColumnFeedOptions): Promise<ColumnFeed> {
+    const connection = await options.sql.connect()
+    return new ColumnFeed(await ColumnTable.open(connection, options.identity, options.schemas.current), options)
+  }
+
+  get revision(): number {
+    return this.#table.revision
+  }
+
+  /** Waits until `revision` is merged. Throws what stopped the feed, or the signal's reason. */
+  reached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#table.revision >= revision) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (signal.aborted) return Promise.reject(signal.reason)
+    return new Promise((resolve, reject) => {
+      const aborted = () => waiter.reject(signal.reason)
+      const settle = (finish: () => void) => {
+        this.#waiters.delete(waiter)
+        signal.removeEventListener('abort', aborted)
+        finish()
+      }
+      const waiter: Waiter = {
+        revision,
+        resolve: () => settle(resolve),
+        reject: cause => settle(() => reject(cause)),
+      }
+      signal.addEventListener('abort', aborted, { once: true })
+      this.#waiters.add(waiter)
+      this.#schedule()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    clearTimeout(this.#timer)
+    for (const waiter of this.#waiters)
+      waiter.reject(new BlastyError('TABLE_NOT_READY', { table: this.#options.identity.name, reason: 'it is closing' }))
+    await this.#feeding
+    await this.#ticking
+    this.#table.close()
+  }
+
+  async #feed(): Promise<void> {
+    for await (const batch of this.#options.source.changes(this.#table.revision, this.#stop.signal)) {
+      if (batch.schema > this.#schema) {
+        await this.#tick()
+        const schema = await this.#options.schemas.reach(batch.schema)
+        await this.#table.adopt(schema)
+        this.#schema = schema.number
+      }
+      this.#table.stage(batch)
+      if (this.#table.stagedBytes > maxStagedBytes) await this.#tick()
+      else this.#schedule()
+    }
+  }
+
+  #schedule(): void {
+    if (this.#ticking !== undefined || !this.#table.pending || this.#stop.signal.aborted) return
+    const waiting = this.#waiters.size > 0
+    if (this.#timer !== undefined) {
+      if (!waiting) return
+      clearTimeout(this.#timer)
+    }
+    const pause = waiting ? 0 : Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#lastTickMillis))
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#tick().catch(error => this.#fail(error))
+    }, pause)
+  }
+
+  /** Merges everything staged so far; one tick at a time. */
+  async #tick(): Promise<void> {
+    while (this.#ticking !== undefined) await this.#ticking
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (!this.#table.pending) return
+    const started = performance.now()
+    const running = this.#tickWithRetry().finally(() => {
+      this.#ticking = undefined
+      this.#lastTickMillis = performance.now() - started
+    })
+    // Awaiters of `#ticking` only want it over; the failure goes to the caller below.
+    this.#ticking = running.catch(() => {})
+    await running
+    for (const waiter of this.#waiters) if (waiter.revision <= this.#table.revision) waiter.resolve()
+    this.#schedule()
+  }
+
+  async #tickWithRetry(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#table.tick()
+      } catch (error) {
+        if (attempt >= tickAttempts || this.#stop.signal.aborted) throw error
+        await sleep(50 * 2 ** attempt, undefined, { signal: this.#stop.signal }).catch(() => {})
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stop.signal.aborted || this.#failure !== undefined) return
+    this.#failure = error
+    for (const waiter of this.#waiters) waiter.reject(error)
+    this.#options.onFailure(error)
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The columns of one Table in DuckDB. Changes are staged and merged in ticks: the row versions that ended are deleted by
+ * their revision, the new ones appended, the position moved, all in one transaction.
+ */
+
+import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBPreparedStatement, VARCHAR } from '@duckdb/node-api'
+import type { TableSchema } from '../schema/schema.ts'
+import type { ChangeBatch } from './change.ts'
+import { positionsTable } from './sql-database.ts'
+import { createTable, insertStaged, quoted, revisionColumn, sqlType } from './sql-types.ts'
+
+export type ColumnIdentity = { readonly name: string; readonly uid: string; readonly epoch: number }
+
+type Staged = { readonly revision: number; readonly commitTime: number; readonly body: Uint8Array }
+
+const chunkRows = 2048
+const staging = 'staged'
+
+export class ColumnTable {
+  readonly #connection: DuckDBConnection
+  readonly #identity: ColumnIdentity
+  readonly #statements = new Map<string, DuckDBPreparedStatement>()
+  #schema: TableSchema
+  /** The revision that queries see. */
+  #revision: number
+  #stagedRevision: number
+  #inserts = new Map<number, Staged>()
+  #appends: Staged[] = []
+  #deletes: number[] = []
+  #bytes = 0
+
+  private constructor(connection: DuckDBConnection, identity: ColumnIdentity, schema: TableSchema, revision: number) {
+    this.#connection = connection
+    this.#identity = identity
+    this.#schema = schema
+    this.#revision = revision
+    this.#stagedRevision = revision
+  }
+
+  /** Takes over what the instance holds of this very Table and epoch; anything else of that name is dropped. */
+  static async open(connection: DuckDBConnection, identity: ColumnIdentity, schema: TableSchema): Promise<ColumnTable> {
+    const { name, uid, epoch } = identity
+    const found = await connection.runAndReadAll(
+      `SELECT schema, revision FROM ${positionsTable} WHERE name = $1 AND uid = $2 AND epoch = $3`,
+      [name, uid, epoch],
+    )
+    const [row] = found.getRowsJS()
+    let revision = 0
+    if (row === undefined) {
+      await inTransaction(connection, async () => {
+        await connection.run(`DROP TABLE IF EXISTS ${quoted(name)}`)
+        await connection.run(`DELETE FROM ${positionsTable} WHERE name = $1`, [name])
+        await connection.run(createTable(name, schema))
+        await connection.run(`INSERT INTO ${positionsTable} VALUES ($1, $2, $3, $4, 0)`, [
+          name,
+          uid,
+          epoch,
+          schema.number,
+        ])
+      })
+    } else {
+      revision = Number(row[1])
+    }
+    await connection.run(`CREATE OR REPLACE TEMP TABLE ${staging} (r BIGINT, t BIGINT, v VARCHAR)`)
+    const table = new ColumnTable(connection, identity, schema, revision)
+    if (row !== undefined && Number(row[0]) !== schema.number) await table.adopt(schema)
+    return table
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** Bytes staged and not yet merged. */
+  get stagedBytes(): number {
+    return this.#bytes
+  }
+
+  get pending(): boolean {
+    return this.#stagedRevision > this.#revision
+  }
+
+  /** Brings the table to a newer schema: new columns are added as NULL, retired ones dropped. Merge what is staged first. */
+  async adopt(schema: TableSchema): Promise<void> {
+    const { name } = this.#identity
+    const described = await this.#connection.runAndReadAll(`SELECT name FROM pragma_table_info(${sqlText(name)})`)
+    const present = new Set(described.getRowsJS().map(([column]) => String(column)))
+    const wanted = new Set(schema.columns.map(column => column.name))
+    await inTransaction(this.#connection, async () => {
+      for (const column of schema.columns) {
+        if (present.has(column.name)) continue
+        await this.#connection.run(`ALTER TABLE ${quoted(name)} ADD COLUMN ${quoted(column.name)} ${sqlType(column)}`)
+      }
+      for (const column of present) {
+        if (wanted.has(column) || column.startsWith('_')) continue
+        await this.#connection.run(`ALTER TABLE ${quoted(name)} DROP COLUMN ${quoted(column)}`)
+      }
+      await this.#connection.run(`UPDATE ${positionsTable} SET schema = $1 WHERE name = $2`, [schema.number, name])
+    })
+    for (const statement of this.#statements.values()) statement.destroySync()
+    this.#statements.clear()
+    this.#schema = schema
+  }
+
+  stage(batch: ChangeBatch): void {
+    for (const { revision, body } of batch.appended ?? []) {
+      this.#appends.push({ revision, commitTime: batch.commitTime, body })
+    }
+    if (batch.appended === undefined) {
+      for (const { old, new: next } of batch.changes) {
+        if (old !== undefined && !this.#inserts.delete(old.revision)) this.#deletes.push(old.revision)
+        if (next !== undefined) this.#inserts.set(next.revision, next)
+      }
+    }
+    this.#bytes += batch.bytes
+    this.#stagedRevision = batch.revision
+  }
+
+  /** Merges what is staged. When it throws, nothing was merged and everything is still staged. */
+  async tick(): Promise<void> {
+    const revision = this.#stagedRevision
+    const inserts = this.#inserts
+    const appends = this.#appends
+    const deletes = this.#deletes
+    const bytes = this.#bytes
+    this.#inserts = new Map()
+    this.#appends = []
+    this.#deletes = []
+    this.#bytes = 0
+    try {
+      await inTransaction(this.#connection, async () => {
+        if (deletes.length > 0) await this.#delete(deletes)
+        if (inserts.size > 0) await this.#insert([...inserts.values()], false)
+        if (appends.length > 0) await this.#insert(appends, true)
+        await this.#run(`UPDATE ${positionsTable} SET revision = $1 WHERE name = $2`, [
+          BigInt(revision),
+          this.#identity.name,
+        ])
+      })
+      this.#revision = revision
+    } catch (error) {
+      this.#restage({ inserts, appends, deletes, bytes })
+      throw error
+    }
+  }
+
+  close(): void {
+    for (const statement of this.#statements.values()) statement.destroySync()
+    this.#connection.closeSync()
+  }
+
+  /** Puts what a failed tick held in front of what came since. */
+  #restage(failed: { inserts: Map<number, Staged>; appends: Staged[]; deletes: number[]; bytes: number }): void {
+    const since = this.#deletes
+    this.#deletes = failed.deletes
+    for (const revision of since) {
+      if (!failed.inserts.delete(revision)) this.#deletes.push(revision)
+    }
+    for (const [revision, row] of this.#inserts) failed.inserts.set(revision, row)
+    this.#inserts = failed.inserts
+    this.#appends = [...failed.appends, ...this.#appends]
+    this.#bytes += failed.bytes
+  }
+
+  async #delete(revisions: readonly number[]): Promise<void> {
+    const list = revisions.join(', ')
+    await this.#connection.run(
+      `DELETE FROM ${quoted(this.#identity.name)} WHERE ${revisionColumn} IN (SELECT unnest([${list}]::BIGINT[]))`,
+    )
+  }
+
+  async #insert(rows: readonly Staged[], many: boolean): Promise<void> {
+    const appender = await this.#connection.createAppender(staging, 'main', 'temp')
+    for (let from = 0; from < rows.length; from += chunkRows) {
+      const part = rows.slice(from, from + chunkRows)
+      const chunk = DuckDBDataChunk.create([BIGINT, BIGINT, VARCHAR], part.length)
+      chunk.setColumnValues(
+        0,
+        part.map(row => BigInt(row.revision)),
+      )
+      chunk.setColumnValues(
+        1,
+        part.map(row => BigInt(row.commitTime)),
+      )
+      chunk.setColumnValues(
+        2,
+        part.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()),
+      )
+      appender.appendDataChunk(chunk)
+    }
+    appender.closeSync()
+    await this.#run(insertStaged(this.#identity.name, this.#schema, staging, many))
+    await this.#run(`DELETE FROM ${staging}`)
+  }
+
+  async #run(sql: string, values: (bigint | string)[] = []): Promise<void> {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = await this.#connection.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    if (values.length > 0) statement.bind(values)
+    await statement.run()
+  }
+}
+
+const sqlText = (text: string) => `'${text.replaceAll("'", "''")}'`
+
+async function inTransaction(connection: DuckDBConnection, work: () => Promise<void>): Promise<void> {
+  await connection.run('BEGIN')
+  try {
+    await work()
+    await connection.run('COMMIT')
+  } catch (error) {
+    await connection.run('ROLLBACK').catch(() => {})
+    throw error
+  }
+}

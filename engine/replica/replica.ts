@@ -1,0 +1,148 @@
+/** One process's copy of a Table: rows by key, columns for SQL, and the changes as they come. Disposable; made from the log. */
+
+import { BlastyError } from '../../base/errors.ts'
+import { follow } from '../log/follower.ts'
+import { type ChangeLog, logState } from '../log/log.ts'
+import type { Schemas } from '../schema/schemas.ts'
+import { appendedBatch, type ChangeBatch, type StoredRow } from './change.ts'
+import { ColumnFeed } from './column-feed.ts'
+import { openRowStore, type RowSnapshot, type RowStore } from './row-store.ts'
+import { ChangeSource } from './source.ts'
+import type { SqlDatabase } from './sql-database.ts'
+
+export type ReplicaOptions = {
+  readonly log: ChangeLog
+  readonly schemas: Schemas
+  /** Name of the Table in SQL. */
+  readonly name: string
+  /** Folder for the rows; removed when it belongs to another Table or epoch. */
+  readonly directory: string
+  /** The SQL instance of the Table's namespace; without one (as in a worker) there are no columns. */
+  readonly sql?: SqlDatabase
+  /** Told when the replica can no longer follow; it must be closed and opened anew. */
+  readonly onFailure: (error: unknown) => void
+}
+
+const pageBytes = 1024 * 1024
+
+export class TableReplica {
+  readonly source: ChangeSource
+  readonly #rows: RowStore | undefined
+  readonly #stop: AbortController
+  readonly #following: Promise<void>
+  #columns: ColumnFeed | undefined
+
+  private constructor(rows: RowStore | undefined, source: ChangeSource, options: ReplicaOptions) {
+    this.#rows = rows
+    this.source = source
+    this.#stop = new AbortController()
+    this.#following = this.#follow(options)
+  }
+
+  static async open(options: ReplicaOptions): Promise<TableReplica> {
+    const { log, schemas, directory, name, sql } = options
+    const keyed = schemas.current.primaryKey.length > 0
+    const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }) : undefined
+    const source = rows
+      ? new ChangeSource(rows.revision(), (after, until) => ringChanges(rows, after, until))
+      : new ChangeSource((await logState(log)).last, (after, until, signal) => loggedChanges(log, after, until, signal))
+    const replica = new TableReplica(rows, source, options)
+    if (sql !== undefined) {
+      const identity = { name, uid: log.tableUid, epoch: log.epoch }
+      try {
+        replica.#columns = await ColumnFeed.start({ sql, identity, schemas, source, onFailure: options.onFailure })
+      } catch (error) {
+        await replica.close()
+        throw error
+      }
+    }
+    return replica
+  }
+
+  /** The last revision applied: Get and the change feed serve it. */
+  get revision(): number {
+    return this.source.revision
+  }
+
+  /** Rows of a keyed Table; undefined without a key. */
+  get count(): number | undefined {
+    return this.#rows?.count()
+  }
+
+  /** The columns' revision: SQL serves it. 0 without columns. */
+  get columnsRevision(): number {
+    return this.#columns?.revision ?? 0
+  }
+
+  /** Waits until Get and the feed serve `revision`. */
+  reached(revision: number, signal: AbortSignal): Promise<void> {
+    return this.source.reached(revision, signal)
+  }
+
+  /** Waits until SQL serves `revision`; asking makes the next tick come at once. */
+  columnsReached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#columns === undefined) throw new BlastyError('INTERNAL', { id: 'replica-without-columns' })
+    return this.#columns.reached(revision, signal)
+  }
+
+  /** The row with an encoded key, as of `revision`. Only keyed Tables have rows. */
+  get(key: Buffer): StoredRow | undefined {
+    return this.#keyed().get(key)
+  }
+
+  snapshot(): RowSnapshot {
+    return this.#keyed().snapshot()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#following
+    await this.#columns?.close()
+    await this.#rows?.close()
+  }
+
+  #keyed(): RowStore {
+    if (this.#rows === undefined) {
+      throw new BlastyError('UNSUPPORTED', {
+        what: 'reading by key from a Table without a primary key',
+        instead: 'use Query',
+      })
+    }
+    return this.#rows
+  }
+
+  async #follow({ log, schemas, onFailure }: ReplicaOptions): Promise<void> {
+    try {
+      for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
+        const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
+        if (newest > schemas.current.number) await schemas.reach(newest)
+        this.source.push(this.#rows ? this.#rows.apply(batch, schemas.codec, schemas.encodeKey) : appendedBatch(batch))
+      }
+    } catch (error) {
+      this.source.fail(error)
+      onFailure(error)
+    }
+  }
+}
+
+function* ringChanges(rows: RowStore, after: number, until: number): Generator<ChangeBatch> {
+  for (let at = after; at < until; ) {
+    const page = rows.changes(at, pageBytes)
+    yield* page
+    const last = page.at(-1)
+    if (last === undefined) return
+    at = last.revision
+  }
+}
+
+async function* loggedChanges(
+  log: ChangeLog,
+  after: number,
+  until: number,
+  signal: AbortSignal,
+): AsyncGenerator<ChangeBatch> {
+  for await (const batch of follow(log, { after, signal })) {
+    yield appendedBatch(batch)
+    if (batch.revision >= until) return
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The rows of one keyed Table in LMDB, in key order, and the ring of changes with the rows as they were.
+ * A batch is one transaction. The files are a cache: anything doubtful is thrown away and read again from the log.
+ */
+
+import { readFileSync, rmSync } from 'node:fs'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { BlastyError } from '../../base/errors.ts'
+import type { LogBatch } from '../log/record.ts'
+import type { KeyEncoder } from '../schema/key.ts'
+import type { RowCodec } from '../schema/rows.ts'
+import {
+  type Change,
+  type ChangeBatch,
+  decodeBatch,
+  decodeStored,
+  encodeBatchHead,
+  encodeChange,
+  encodeStored,
+  type StoredRow,
+  schemaOf,
+} from './change.ts'
+
+export type RowStoreIdentity = { readonly tableUid: string; readonly epoch: number }
+
+/** A frozen view of all rows at one revision. Close it: an open one keeps old pages from being used again. */
+export type RowSnapshot = {
+  readonly revision: number
+  /** Rows in key order, behind `after` when given. */
+  readonly rows: (after?: Buffer) => Iterable<{ readonly key: Buffer; readonly row: StoredRow }>
+  readonly close: () => void
+}
+
+export type RowStore = {
+  /** The revision of the last batch applied, 0 at first. */
+  readonly revision: () => number
+  readonly count: () => number
+  /** Applies a batch that follows the last one; returns what it changed. */
+  readonly apply: (batch: LogBatch, codec: RowCodec, encodeKey: KeyEncoder) => ChangeBatch
+  readonly get: (key: Buffer) => StoredRow | undefined
+  readonly snapshot: () => RowSnapshot
+  /** Batches behind `after`, oldest first, about `maxBytes` of them. */
+  readonly changes: (after: number, maxBytes: number) => ChangeBatch[]
+  readonly close: () => Promise<void>
+}
+
+const format = 1
+const maxMapBytes = 1024 ** 4
+
+/** Without a sync a crash of the machine, not of the process, may leave torn pages: the files are good for one boot. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return `process ${process.pid} ${performance.timeOrigin}`
+  }
+}
+
+function ringKey(revision: number): Buffer {
+  const key = Buffer.alloc(8)
+  key.writeUIntBE(revision, 2, 6)
+  return key
+}
+
+export function openRowStore(path: string, identity: RowStoreIdentity): RowStore {
+  const stamp = JSON.stringify({ format, ...identity, boot: bootId() })
+  let root = openRoot(path)
+  if (root.getBinary('stamp')?.toString() !== stamp) {
+    root.close()
+    rmSync(path, { recursive: true, force: true })
+    root = openRoot(path)
+    root.putSync('stamp', Buffer.from(stamp))
+    root.putSync('revision', Buffer.from('0'))
+  }
+  const options = { encoding: 'binary', keyEncoding: 'binary' } as const
+  const rows: Database<Buffer, Buffer> = root.openDB('rows', options)
+  const ring: Database<Buffer, Buffer> = root.openDB('ring', options)
+  let revision = Number(root.getBinary('revision')?.toString())
+  let count = rows.getCount()
+  /** Batches that only announce a schema are kept in the ring too, so that columns meet it in its place. */
+  let lastSchema = 0
+
+  const applyRecords = (batch: LogBatch, codec: RowCodec, encodeKey: KeyEncoder): ChangeBatch => {
+    const changes: Change[] = []
+    const schema = schemaOf(batch)
+    const entries: Buffer[] = [encodeBatchHead(batch.commitTime, schema)]
+    let delta = 0
+    root.transactionSync(() => {
+      for (const record of batch.records) {
+        if (record.operation !== 'put' && record.operation !== 'delete') continue
+        const key = record.key ?? encodeKey(codec.decode(record.body))
+        const oldBytes = rows.getBinary(key)
+        if (record.operation === 'delete') {
+          if (oldBytes === undefined) continue
+          rows.removeSync(key)
+          delta--
+          entries.push(encodeChange(key, oldBytes, undefined))
+          changes.push({ key, old: decodeStored(oldBytes), new: undefined })
+        } else {
+          const bytes = encodeStored(record.revision, batch.commitTime, record.body)
+          rows.putSync(key, bytes)
+          if (oldBytes === undefined) delta++
+          entries.push(encodeChange(key, oldBytes, bytes))
+          changes.push({ key, old: oldBytes && decodeStored(oldBytes), new: decodeStored(bytes) })
+        }
+      }
+      if (changes.length > 0 || schema > lastSchema)
+        ring.putSync(ringKey(batch.revision), Buffer.concat(entries), { append: true })
+      root.putSync('revision', Buffer.from(String(batch.revision)))
+    })
+    count += delta
+    lastSchema = Math.max(lastSchema, schema)
+    revision = batch.revision
+    return {
+      revision,
+      commitTime: batch.commitTime,
+      schema,
+      changes,
+      bytes: entries.reduce((sum, entry) => sum + entry.length, 0),
+    }
+  }
+
+  return {
+    revision: () => revision,
+    count: () => count,
+    apply: (batch, codec, encodeKey) => {
+      if (batch.revision <= revision)
+        throw new BlastyError('INTERNAL', { id: `batch ${batch.revision} behind ${revision}` })
+      return applyRecords(batch, codec, encodeKey)
+    },
+    get: key => {
+      const bytes = rows.getBinary(key)
+      return bytes && decodeStored(bytes)
+    },
+    snapshot: () => {
+      const transaction = root.useReadTransaction()
+      const at = Number(root.get('revision', { transaction })?.toString())
+      return {
+        revision: at,
+        rows: function* (after) {
+          for (const { key, value } of rows.getRange({
+            transaction,
+            ...(after === undefined ? {} : { start: after }),
+          })) {
+            if (after === undefined || !after.equals(key)) yield { key, row: decodeStored(value) }
+          }
+        },
+        close: () => transaction.done(),
+      }
+    },
+    changes: (after, maxBytes) => {
+      const found: ChangeBatch[] = []
+      let bytes = 0
+      for (const { key, value } of ring.getRange({ start: ringKey(after + 1) })) {
+        found.push(decodeBatch(key.readUIntBE(2, 6), value))
+        bytes += value.length
+        if (bytes >= maxBytes) break
+      }
+      return found
+    },
+    close: () => root.close(),
+  }
+}
+
+function openRoot(path: string): RootDatabase<Buffer, string> {
+  return open({
+    path,
+    encoding: 'binary',
+    noSync: true,
+    mapSize: maxMapBytes,
+    maxDbs: 4,
+    maxReaders: 512,
+    compression: false,
+  })
+}

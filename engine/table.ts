@@ -1,0 +1,123 @@
+/** A Table as one process works with it: its log, writer and schemas, and a replica that is opened when first needed. */
+
+import { join } from 'node:path'
+import type { ObjectStore } from '../backends/object-store/store.ts'
+import type { Streams } from '../backends/streams/connect.ts'
+import { BlastyError } from '../base/errors.ts'
+import { type ChangeLog, changeLog, logState } from './log/log.ts'
+import { type LogWriter, logWriter } from './log/writer.ts'
+import { TableReplica } from './replica/replica.ts'
+import type { SqlDatabase } from './replica/sql-database.ts'
+import { readSchema } from './schema/documents.ts'
+import type { TableSchema } from './schema/schema.ts'
+import { Schemas } from './schema/schemas.ts'
+
+/** What a Table's status says of it. */
+export type TableDescriptor = {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly schema: TableSchema
+  readonly bucket: string
+  readonly stream: string
+  readonly epoch: number
+}
+
+export type TableOptions = {
+  readonly streams: Streams
+  readonly objects: ObjectStore
+  /** Folder for replicas; everything in it may be deleted. */
+  readonly dataDirectory: string
+  /** The SQL instance of the Table's namespace; without one the replica has no columns. */
+  readonly sql?: () => Promise<SqlDatabase>
+  readonly onError: (error: unknown) => void
+}
+
+export class Table {
+  readonly descriptor: TableDescriptor
+  readonly log: ChangeLog
+  readonly schemas: Schemas
+  readonly writer: LogWriter
+  readonly #options: TableOptions
+  #replica: Promise<TableReplica> | undefined
+  #closing: Promise<void> = Promise.resolve()
+
+  constructor(descriptor: TableDescriptor, options: TableOptions) {
+    const { namespace, name, uid, stream, epoch, bucket, schema } = descriptor
+    const table = `${namespace}/${name}`
+    this.descriptor = descriptor
+    this.#options = options
+    this.log = changeLog({ table, tableUid: uid, stream, epoch }, options.streams)
+    this.schemas = new Schemas(table, schema, number => readSchema(options.objects, bucket, number))
+    this.writer = logWriter(this.log, {
+      encodeKey: row => this.schemas.encodeKey(row),
+      lookup: async (key, minRevision, signal) => {
+        const replica = await this.replica()
+        await replica.reached(minRevision, signal)
+        return replica.get(key)?.revision
+      },
+    })
+  }
+
+  get keyed(): boolean {
+    return this.descriptor.schema.primaryKey.length > 0
+  }
+
+  /** The replica, opened when first asked for. One that fails is closed, and the next caller opens another. */
+  replica(): Promise<TableReplica> {
+    if (this.#replica === undefined) {
+      const opening: Promise<TableReplica> = this.#openReplica(error => {
+        this.#options.onError(error)
+        this.#discard(opening)
+      })
+      opening.catch(() => this.#discard(opening))
+      this.#replica = opening
+    }
+    return this.#replica
+  }
+
+  /**
+   * Waits until the replica serves `revision` by key (`rows`) or by SQL (`columns`).
+   * @throws REVISION_NOT_REACHED at once when the log does not go that far
+   */
+  async reached(revision: number, part: 'rows' | 'columns', signal: AbortSignal): Promise<TableReplica> {
+    const replica = await this.replica()
+    if (revision > replica.revision) {
+      const { last } = await logState(this.log)
+      if (revision > last) throw new BlastyError('REVISION_NOT_REACHED', { revision, table: this.log.table, last })
+    }
+    if (part === 'rows') await replica.reached(revision, signal)
+    else await replica.columnsReached(revision, signal)
+    return replica
+  }
+
+  async close(): Promise<void> {
+    if (this.#replica !== undefined) this.#discard(this.#replica)
+    await this.#closing
+  }
+
+  /** Forgets a replica and closes it; the next one opens only when that is done, since both use the same files. */
+  #discard(replica: Promise<TableReplica>): void {
+    if (this.#replica !== replica) return
+    this.#replica = undefined
+    this.#closing = replica.then(
+      opened => opened.close(),
+      () => {},
+    )
+    this.#closing.catch(this.#options.onError)
+  }
+
+  async #openReplica(onFailure: (error: unknown) => void): Promise<TableReplica> {
+    await this.#closing
+    const { dataDirectory, sql } = this.#options
+    const { namespace, name } = this.descriptor
+    return TableReplica.open({
+      log: this.log,
+      schemas: this.schemas,
+      name,
+      directory: join(dataDirectory, 'rows', namespace, name),
+      ...(sql === undefined ? {} : { sql: await sql() }),
+      onFailure,
+    })
+  }
+}
