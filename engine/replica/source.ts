@@ -61,10 +61,13 @@ export class ChangeSource {
     while (this.#revision < revision) await this.#next(signal)
   }
 
-  /** Whole batches behind `after`, for ever; ends when the signal is aborted, throws what `fail` was given. */
-  async *changes(after: number, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+  /**
+   * Whole batches behind `after`, up to and including `until`, or for ever; ends when the signal is aborted, throws what
+   * `fail` was given. Batches that changed no row may be left out.
+   */
+  async *changes(after: number, signal: AbortSignal, until = Number.POSITIVE_INFINITY): AsyncGenerator<ChangeBatch> {
     let at = after
-    while (!signal.aborted) {
+    while (!signal.aborted && at < until) {
       if (at >= this.#revision) {
         try {
           await this.#next(signal)
@@ -73,21 +76,22 @@ export class ChangeSource {
           throw error
         }
       } else if (at >= this.#base) {
-        for (let index = this.#indexAfter(at); !signal.aborted && at >= this.#base; index = this.#indexAfter(at)) {
-          const batch = this.#recent[index]
+        while (!signal.aborted && at >= this.#base) {
+          const batch = this.#recent[this.#indexAfter(at)]
           if (batch === undefined) break
+          if (batch.revision > until) return
           yield batch
           at = batch.revision
         }
       } else {
-        const until = this.#revision
-        for await (const batch of this.#older(at, until, signal)) {
-          if (signal.aborted) return
+        const known = Math.min(this.#revision, until)
+        for await (const batch of this.#older(at, known, signal)) {
+          if (signal.aborted || batch.revision > until) return
           yield batch
           at = batch.revision
         }
-        // What is left up to `until` changed no row.
-        if (!signal.aborted) at = Math.max(at, Math.min(until, this.#base))
+        // What is left up to there changed no row.
+        at = Math.max(at, Math.min(known, this.#base))
       }
     }
   }

@@ -1,0 +1,159 @@
+/** Live watching of a Table: from now, from a revision, or from a snapshot of its rows, without gap or duplicate. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { StoredRow } from '../replica/change.ts'
+import type { TableReplica } from '../replica/replica.ts'
+import type { Table } from '../table.ts'
+import { eventsOf, type RowEvent, type RowTest } from './event.ts'
+
+export type WatchStart =
+  | { readonly from: 'now' }
+  | { readonly from: 'snapshot' }
+  /** Changes behind `revision`, which is the end of a batch. */
+  | { readonly from: 'revision'; readonly revision: number }
+
+export type WatchMessage =
+  /** Rows of the snapshot, in key order. */
+  | { readonly kind: 'rows'; readonly rows: readonly StoredRow[] }
+  /** Everything up to `revision` has been told. */
+  | { readonly kind: 'ready'; readonly revision: number }
+  /** Events of one batch. `revision` is set on the last part of the batch alone: there, one may resume. */
+  | { readonly kind: 'events'; readonly events: readonly RowEvent[]; readonly revision: number | undefined }
+  /** Nothing to tell up to `revision`. */
+  | { readonly kind: 'progress'; readonly revision: number }
+
+export type WatchOptions = {
+  readonly start: WatchStart
+  readonly test: RowTest
+  readonly signal: AbortSignal
+  /** Longest silence, in milliseconds. */
+  readonly heartbeatMillis: number
+}
+
+const messageBytes = 512 * 1024
+
+/**
+ * Follows a Table until the signal is aborted. The reader sets the pace: one that falls behind is served from the ring
+ * on disk and costs no memory.
+ * @throws REVISION_NOT_REACHED for a start beyond the log; what stopped the replica
+ */
+export async function* watch(
+  table: Table,
+  { start, test, signal, heartbeatMillis }: WatchOptions,
+): AsyncGenerator<WatchMessage> {
+  const replica =
+    start.from === 'revision' ? await table.reached(start.revision, 'rows', signal) : await table.replica()
+  let position: number
+  if (start.from === 'snapshot') {
+    position = yield* snapshotRows(table, replica, test, signal)
+  } else {
+    position = start.from === 'revision' ? start.revision : replica.revision
+  }
+  yield { kind: 'ready', revision: position }
+  yield* events(table, replica, position, test, signal, heartbeatMillis)
+}
+
+async function* events(
+  table: Table,
+  replica: TableReplica,
+  after: number,
+  test: RowTest,
+  signal: AbortSignal,
+  heartbeatMillis: number,
+): AsyncGenerator<WatchMessage> {
+  const batches = replica.source.changes(after, signal)
+  const quiet = new AbortController()
+  signal.addEventListener('abort', () => quiet.abort(), { once: true, signal: quiet.signal })
+  let position = after
+  let told = performance.now()
+  try {
+    let next = batches.next()
+    for (;;) {
+      const beat = new AbortController()
+      const rest = Math.max(0, told + heartbeatMillis - performance.now())
+      const silent = sleep(rest, 'silent' as const, { signal: AbortSignal.any([quiet.signal, beat.signal]) }).catch(
+        () => 'silent' as const,
+      )
+      const result = await Promise.race([next, silent])
+      beat.abort()
+      if (signal.aborted) return
+      if (result === 'silent') {
+        yield { kind: 'progress', revision: position }
+        told = performance.now()
+        continue
+      }
+      if (result.done) return
+      const batch = result.value
+      const found = eventsOf(batch, table.schemas.codec, test)
+      if (found.length > 0) {
+        yield* parts(found, batch.revision)
+        told = performance.now()
+      }
+      position = batch.revision
+      next = batches.next()
+    }
+  } finally {
+    quiet.abort()
+    await batches.return(undefined)
+  }
+}
+
+function* parts(events: readonly RowEvent[], revision: number): Generator<WatchMessage> {
+  let part: RowEvent[] = []
+  let bytes = 0
+  for (const event of events) {
+    const size = (event.old?.body.length ?? 0) + (event.new?.body.length ?? 0)
+    if (part.length > 0 && bytes + size > messageBytes) {
+      yield { kind: 'events', events: part, revision: undefined }
+      part = []
+      bytes = 0
+    }
+    part.push(event)
+    bytes += size
+  }
+  yield { kind: 'events', events: part, revision }
+}
+
+/** Tells the rows there are; returns the revision at which they were so. */
+async function* snapshotRows(
+  table: Table,
+  replica: TableReplica,
+  test: RowTest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchMessage, number> {
+  const codec = table.schemas.codec
+  let page: StoredRow[] = []
+  let bytes = 0
+  const full = (row: StoredRow) => {
+    page.push(row)
+    bytes += row.body.length
+    return bytes > messageBytes
+  }
+  const flush = (): WatchMessage => {
+    const message = { kind: 'rows', rows: page } as const
+    page = []
+    bytes = 0
+    return message
+  }
+  if (table.keyed) {
+    const snapshot = replica.snapshot()
+    try {
+      for (const { row } of snapshot.rows()) {
+        if (signal.aborted) break
+        if (test(row.row(codec)) && full(row)) yield flush()
+      }
+    } finally {
+      snapshot.close()
+    }
+    if (page.length > 0) yield flush()
+    return snapshot.revision
+  }
+  const until = replica.revision
+  for await (const batch of replica.source.changes(0, signal, until)) {
+    for (const { new: row } of batch.changes) {
+      if (row !== undefined && test(row.row(codec)) && full(row)) yield flush()
+    }
+  }
+  if (page.length > 0) yield flush()
+  return until
+}
