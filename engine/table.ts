@@ -77,7 +77,7 @@ export class Table {
   }
 
   /**
-   * Waits until the replica serves `revision` by key (`rows`) or by SQL (`columns`).
+   * Waits until the replica serves `revision`, and what the log held when it was opened, by key (`rows`) or by SQL (`columns`).
    * @throws REVISION_NOT_REACHED at once when the log does not go that far
    */
   async reached(revision: number, part: 'rows' | 'columns', signal: AbortSignal): Promise<TableReplica> {
@@ -86,8 +86,9 @@ export class Table {
       const { last } = await logState(this.log)
       if (revision > last) throw new BlastyError('REVISION_NOT_REACHED', { revision, table: this.log.table, last })
     }
-    if (part === 'rows') await replica.reached(revision, signal)
-    else await replica.columnsReached(revision, signal)
+    const wanted = Math.max(revision, replica.openedAt)
+    if (part === 'rows') await replica.reached(wanted, signal)
+    else await replica.columnsReached(wanted, signal)
     return replica
   }
 

@@ -64,7 +64,7 @@ export async function route(options: RouterOptions): Promise<void> {
 }
 
 /** Reads the checkpoint, or decides once where to start and writes that. */
-async function start({ table, stream, start: from }: RouterOptions): Promise<Position> {
+async function start({ table, stream, start: from, signal }: RouterOptions): Promise<Position> {
   const { admin } = table.log.streams
   const message = await admin.streams.getMessage(stream, { last_by_subj: checkpointSubject(stream) }).catch(error => {
     throw new BlastyError(
@@ -79,7 +79,7 @@ async function start({ table, stream, start: from }: RouterOptions): Promise<Pos
     throw new BlastyError('EPOCH_CHANGED', { table: table.log.table, actual: table.log.epoch, given: checkpoint.epoch })
   }
   const base = { epoch: table.log.epoch, delivered: 0 }
-  const replica = await table.replica()
+  const replica = await table.reached(0, 'rows', signal)
   const checkpoint: Checkpoint =
     from.from === 'Revision'
       ? { ...base, revision: from.revision }

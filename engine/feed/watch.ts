@@ -41,8 +41,7 @@ export async function* watch(
   table: Table,
   { start, test, signal, heartbeatMillis }: WatchOptions,
 ): AsyncGenerator<WatchMessage> {
-  const replica =
-    start.from === 'revision' ? await table.reached(start.revision, 'rows', signal) : await table.replica()
+  const replica = await table.reached(start.from === 'revision' ? start.revision : 0, 'rows', signal)
   let position: number
   if (start.from === 'snapshot') {
     position = yield* snapshotRows(table, replica, test, signal)

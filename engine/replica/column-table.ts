@@ -5,9 +5,10 @@
 
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBPreparedStatement, VARCHAR } from '@duckdb/node-api'
 import type { TableSchema } from '../schema/schema.ts'
+import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 import type { ChangeBatch } from './change.ts'
 import { positionsTable } from './sql-database.ts'
-import { createTable, insertStaged, quoted, revisionColumn, sqlType } from './sql-types.ts'
+import { createTable, insertStaged, revisionColumn, sqlType } from './sql-types.ts'
 
 export type ColumnIdentity = { readonly name: string; readonly uid: string; readonly epoch: number }
 
@@ -48,7 +49,7 @@ export class ColumnTable {
     let revision = 0
     if (row === undefined) {
       await inTransaction(connection, async () => {
-        await connection.run(`DROP TABLE IF EXISTS ${quoted(name)}`)
+        await connection.run(`DROP TABLE IF EXISTS ${quoteIdentifier(name)}`)
         await connection.run(`DELETE FROM ${positionsTable} WHERE name = $1`, [name])
         await connection.run(createTable(name, schema))
         await connection.run(`INSERT INTO ${positionsTable} VALUES ($1, $2, $3, $4, 0)`, [
@@ -83,17 +84,19 @@ export class ColumnTable {
   /** Brings the table to a newer schema: new columns are added as NULL, retired ones dropped. Merge what is staged first. */
   async adopt(schema: TableSchema): Promise<void> {
     const { name } = this.#identity
-    const described = await this.#connection.runAndReadAll(`SELECT name FROM pragma_table_info(${sqlText(name)})`)
+    const described = await this.#connection.runAndReadAll(`SELECT name FROM pragma_table_info(${quoteText(name)})`)
     const present = new Set(described.getRowsJS().map(([column]) => String(column)))
     const wanted = new Set(schema.columns.map(column => column.name))
     await inTransaction(this.#connection, async () => {
       for (const column of schema.columns) {
         if (present.has(column.name)) continue
-        await this.#connection.run(`ALTER TABLE ${quoted(name)} ADD COLUMN ${quoted(column.name)} ${sqlType(column)}`)
+        await this.#connection.run(
+          `ALTER TABLE ${quoteIdentifier(name)} ADD COLUMN ${quoteIdentifier(column.name)} ${sqlType(column)}`,
+        )
       }
       for (const column of present) {
         if (wanted.has(column) || column.startsWith('_')) continue
-        await this.#connection.run(`ALTER TABLE ${quoted(name)} DROP COLUMN ${quoted(column)}`)
+        await this.#connection.run(`ALTER TABLE ${quoteIdentifier(name)} DROP COLUMN ${quoteIdentifier(column)}`)
       }
       await this.#connection.run(`UPDATE ${positionsTable} SET schema = $1 WHERE name = $2`, [schema.number, name])
     })
@@ -165,7 +168,7 @@ export class ColumnTable {
   async #delete(revisions: readonly number[]): Promise<void> {
     const list = revisions.join(', ')
     await this.#connection.run(
-      `DELETE FROM ${quoted(this.#identity.name)} WHERE ${revisionColumn} IN (SELECT unnest([${list}]::BIGINT[]))`,
+      `DELETE FROM ${quoteIdentifier(this.#identity.name)} WHERE ${revisionColumn} IN (SELECT unnest([${list}]::BIGINT[]))`,
     )
   }
 
@@ -203,8 +206,6 @@ export class ColumnTable {
     await statement.run()
   }
 }
-
-const sqlText = (text: string) => `'${text.replaceAll("'", "''")}'`
 
 async function inTransaction(connection: DuckDBConnection, work: () => Promise<void>): Promise<void> {
   await connection.run('BEGIN')

@@ -27,12 +27,15 @@ const pageBytes = 1024 * 1024
 
 export class TableReplica {
   readonly source: ChangeSource
+  /** Where the log ended when the replica was opened: before that is reached, it shows an older state than others did. */
+  readonly openedAt: number
   readonly #rows: RowStore | undefined
   readonly #stop: AbortController
   readonly #following: Promise<void>
   #columns: ColumnFeed | undefined
 
-  private constructor(rows: RowStore | undefined, source: ChangeSource, options: ReplicaOptions) {
+  private constructor(rows: RowStore | undefined, source: ChangeSource, openedAt: number, options: ReplicaOptions) {
+    this.openedAt = openedAt
     this.#rows = rows
     this.source = source
     this.#stop = new AbortController()
@@ -42,11 +45,12 @@ export class TableReplica {
   static async open(options: ReplicaOptions): Promise<TableReplica> {
     const { log, schemas, directory, name, sql } = options
     const keyed = schemas.current.primaryKey.length > 0
+    const { last } = await logState(log)
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }) : undefined
     const source = rows
       ? new ChangeSource(rows.revision(), (after, until) => ringChanges(rows, after, until))
-      : new ChangeSource((await logState(log)).last, (after, until, signal) => loggedChanges(log, after, until, signal))
-    const replica = new TableReplica(rows, source, options)
+      : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal))
+    const replica = new TableReplica(rows, source, last, options)
     if (sql !== undefined) {
       const identity = { name, uid: log.tableUid, epoch: log.epoch }
       try {

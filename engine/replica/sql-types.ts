@@ -1,16 +1,7 @@
 /** How each column type lies in DuckDB, and how it gets there from the canonical JSON of a row. */
 
 import type { Column, ScalarType, TableSchema } from '../schema/schema.ts'
-
-/** Quotes an identifier for SQL. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-/** Quotes a string literal for SQL. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}
+import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 
 const scalars: Record<Exclude<ScalarType, 'Decimal'>, string> = {
   String: 'VARCHAR',
@@ -58,7 +49,7 @@ function jsonStructure(column: Column): unknown {
 }
 
 function columnExpression(column: Column): string {
-  const value = `d.${quoted(column.name)}`
+  const value = `d.${quoteIdentifier(column.name)}`
   if (scalarOf(column).type !== 'Bytes') return value
   return column.type === 'Array' ? `list_transform(${value}, lambda x: from_base64(x))` : `from_base64(${value})`
 }
@@ -69,8 +60,8 @@ export const commitTimeColumn = '_commit_time'
 
 /** `CREATE TABLE` of a Table's columns, then revision and commit time. */
 export function createTable(name: string, schema: TableSchema): string {
-  const columns = schema.columns.map(column => `${quoted(column.name)} ${sqlType(column)}`)
-  return `CREATE TABLE ${quoted(name)} (${[...columns, `${revisionColumn} BIGINT`, `${commitTimeColumn} TIMESTAMPTZ`].join(', ')})`
+  const columns = schema.columns.map(column => `${quoteIdentifier(column.name)} ${sqlType(column)}`)
+  return `CREATE TABLE ${quoteIdentifier(name)} (${[...columns, `${revisionColumn} BIGINT`, `${commitTimeColumn} TIMESTAMPTZ`].join(', ')})`
 }
 
 /**
@@ -81,8 +72,8 @@ export function insertStaged(name: string, schema: TableSchema, staging: string,
   const structure = JSON.stringify(
     Object.fromEntries(schema.columns.map(column => [column.name, jsonStructure(column)])),
   )
-  const parsed = many ? `unnest(from_json(v, ${literal(`[${structure}]`)}))` : `from_json(v, ${literal(structure)})`
-  const columns = [...schema.columns.map(column => quoted(column.name)), revisionColumn, commitTimeColumn]
+  const parsed = many ? `unnest(from_json(v, ${quoteText(`[${structure}]`)}))` : `from_json(v, ${quoteText(structure)})`
+  const columns = [...schema.columns.map(column => quoteIdentifier(column.name)), revisionColumn, commitTimeColumn]
   const values = [...schema.columns.map(columnExpression), 'r', 'make_timestamptz(t)']
-  return `INSERT INTO ${quoted(name)} (${columns.join(', ')}) SELECT ${values.join(', ')} FROM (SELECT r, t, ${parsed} AS d FROM ${staging})`
+  return `INSERT INTO ${quoteIdentifier(name)} (${columns.join(', ')}) SELECT ${values.join(', ')} FROM (SELECT r, t, ${parsed} AS d FROM ${staging})`
 }
