@@ -1,0 +1,138 @@
+/** The order of hits: ranking rules, sorts by field and by distance. */
+import { ApiError, type Code } from './errors.ts'
+import { matchesPattern } from './flatten.ts'
+import { distanceMetres, type Point } from './geo.ts'
+import type { Matched } from './rank.ts'
+import type { SearchIndex } from './search-index.ts'
+import { customRule } from './settings.ts'
+
+export type Sort = { field: string; descending: boolean } | { centre: Point; descending: boolean }
+
+const geoPoint = /^_geoPoint\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*\)$/
+
+/** Parses `field:asc` and `_geoPoint(lat, lng):asc`; refuses attributes that are not sortable. */
+export function parseSorts(index: SearchIndex, given: readonly string[], code: Code): Sort[] {
+  const { sortableAttributes } = index.settings
+  return given.map(text => {
+    const match = /^(.+):(asc|desc)$/.exec(text.trim())
+    const name = match?.[1]
+    if (name === undefined) {
+      throw new ApiError(code, `Invalid syntax for the sort parameter: expected expression ending by \`:asc\` or \`:desc\`, found \`${text}\`.`)
+    }
+    const descending = match?.[2] === 'desc'
+    const point = geoPoint.exec(name)
+    const field = point ? '_geo' : name
+    if (!sortableAttributes.some(pattern => matchesPattern(pattern, field))) {
+      const available =
+        sortableAttributes.length === 0
+          ? 'This index does not have configured sortable attributes.'
+          : `Available sortable attributes are: \`${sortableAttributes.toSorted().join(', ')}\`.`
+      throw new ApiError(code, `Index \`${index.record.uid}\`: Attribute \`${field}\` is not sortable. ${available}`)
+    }
+    return point ? { centre: { lat: Number(point[1]), lng: Number(point[2]) }, descending } : { field, descending }
+  })
+}
+
+/** One number a document; less comes first. */
+export type SortKey = (doc: number) => number
+
+export function sortKey(index: SearchIndex, sort: Sort): SortKey {
+  if ('centre' in sort) {
+    return doc => {
+      const point = index.geo.get(doc)
+      if (!point) return Number.POSITIVE_INFINITY
+      const metres = distanceMetres(sort.centre, point)
+      return sort.descending ? -metres : metres
+    }
+  }
+  const column = index.columns.get(sort.field)
+  return doc => column?.sortKey(doc, sort.descending) ?? Number.POSITIVE_INFINITY
+}
+
+/** The rules that a named rule stands for. */
+const parts: { [rule: string]: string[] } = {
+  attribute: ['attributeRank', 'wordPosition'],
+  exactness: ['exactAttribute', 'exactWords'],
+}
+
+/** How documents are ordered, and the ranking score of each. */
+export type Order = { keys: SortKey[]; score: (doc: number) => number; sortKeys: SortKey[] }
+
+/** A score in (0, 1] that puts the given rules one after the other. */
+function scoreOf(matched: Matched, rules: readonly string[]): (doc: number) => number {
+  return doc => {
+    let rank = 1
+    let of = 1
+    for (const rule of rules) {
+      const one = matched.rank(rule, doc)
+      if (!one) continue
+      rank = (rank - 1) * one[1] + one[0]
+      of *= one[1]
+    }
+    return rank / of
+  }
+}
+
+/** The order that the settings' ranking rules and the sorts of a search give. */
+export function orderOf(index: SearchIndex, matched: Matched | undefined, sorts: readonly Sort[]): Order {
+  const keys: SortKey[] = []
+  const sortKeys = sorts.map(sort => sortKey(index, sort))
+  let group: string[] = []
+  const all: string[] = []
+  const close = (): void => {
+    if (group.length > 0 && matched) {
+      const score = scoreOf(matched, group)
+      keys.push(doc => -score(doc))
+    }
+    group = []
+  }
+  for (const rule of index.settings.rankingRules) {
+    const custom = customRule(rule)
+    if (rule === 'sort' || custom) {
+      if (rule === 'sort' && sorts.length === 0) continue
+      close()
+      keys.push(...(custom ? [sortKey(index, custom)] : sortKeys))
+    } else {
+      const names = parts[rule] ?? [rule]
+      group.push(...names)
+      all.push(...names)
+    }
+  }
+  close()
+  return { keys, score: matched ? scoreOf(matched, all) : () => 1, sortKeys }
+}
+
+/** The first `count` documents in order; ties keep the order of document numbers. */
+export function firstOf(docs: readonly number[], keys: readonly SortKey[], count: number): number[] {
+  if (keys.length === 0) return docs.slice(0, count)
+  const values = keys.map(key => Float64Array.from(docs, key))
+  const compare = (a: number, b: number): number => {
+    for (const column of values) {
+      const x = column[a] ?? 0
+      const y = column[b] ?? 0
+      if (x !== y) return x < y ? -1 : 1
+    }
+    return a - b
+  }
+  if (count >= docs.length / 4) {
+    return [...docs.keys()]
+      .sort(compare)
+      .slice(0, count)
+      .map(i => docs[i] ?? 0)
+  }
+  const best: number[] = []
+  for (let i = 0; i < docs.length; i++) {
+    const worst = best[best.length - 1]
+    if (best.length >= count && (worst === undefined || compare(i, worst) > 0)) continue
+    let low = 0
+    let high = best.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (compare(best[middle] ?? 0, i) < 0) low = middle + 1
+      else high = middle
+    }
+    best.splice(low, 0, i)
+    if (best.length > count) best.pop()
+  }
+  return best.map(i => docs[i] ?? 0)
+}
