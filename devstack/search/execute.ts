@@ -169,12 +169,13 @@ export class Executor {
       )
     }
     const [first] = payload.docs
-    if (record.primaryKey === null && first) record.primaryKey = payload.primaryKey ?? guessPrimaryKey(first)
-    const primaryKey = record.primaryKey ?? 'id'
+    const primaryKey = record.primaryKey ?? payload.primaryKey ?? (first ? guessPrimaryKey(first) : null)
+    if (primaryKey === null) return
     const keys = payload.docs.map(doc => documentKey(doc, primaryKey))
     payload.docs.forEach((doc, i) => {
       if (doc._geo !== undefined) pointOf(doc, keys[i] ?? '')
     })
+    record.primaryKey = primaryKey
     for (const [i, doc] of payload.docs.entries()) {
       index.put(keys[i] ?? '', doc, payload.merge)
       yield
@@ -213,6 +214,9 @@ export class Executor {
         task.details.deletedDocuments = this.#indexes.delete(uid)
         return
       case 'swap':
+        for (const { indexes, rename } of payload.swaps) {
+          for (const one of rename ? indexes.slice(0, 1) : indexes) this.#indexes.get(one)
+        }
         for (const { indexes, rename } of payload.swaps) {
           if (rename) this.#indexes.rename(indexes[0], indexes[1])
           else this.#indexes.swap(indexes[0], indexes[1])

@@ -160,6 +160,12 @@ export class SearchIndex {
     return count
   }
 
+  /** Bytes of the documents as JSON text, and how many documents. */
+  size(): { bytes: number; documents: number } {
+    const row = this.#store.get(`select coalesce(sum(length(body)), 0) as bytes from docs_${this.record.id}`)
+    return { bytes: Number(row?.bytes ?? 0), documents: this.count }
+  }
+
   saveRecord(): void {
     const { id, uid, primaryKey, createdAt, updatedAt, settings, fields } = this.record
     this.#store.run(

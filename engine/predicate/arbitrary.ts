@@ -1,8 +1,7 @@
-/** Generators, for the property tests, of rows and predicates full of the values that go wrong. */
+/** A schema of every type and, for the property tests, rows full of the values that go wrong. */
 
 import fc from 'fast-check'
 import type { Column, Json, Row, TableSchema } from '../schema/schema.ts'
-import { quoteText } from '../sql/quote.ts'
 
 const column = (name: string, field: number, type: Column['type'], precision?: number, scale?: number): Column => ({
   name,
@@ -94,12 +93,15 @@ const moreTexts = [
   '\u007f',
   '\u{10FFFF}',
 ]
-const text = fc.oneof(
+export const text = fc.oneof(
   fc.constantFrom(...texts, ...moreTexts),
   fc.string({ unit: 'binary', maxLength: 4 }).filter(s => !s.includes('\0') && s.isWellFormed()),
 )
 
-const int32 = fc.oneof(fc.constantFrom(0, 1, -1, 2, 5, 2147483647, -2147483648), fc.integer({ min: -10, max: 10 }))
+export const int32 = fc.oneof(
+  fc.constantFrom(0, 1, -1, 2, 5, 2147483647, -2147483648),
+  fc.integer({ min: -10, max: 10 }),
+)
 const longs = [
   0n,
   1n,
@@ -115,7 +117,7 @@ const longs = [
   2n ** 63n - 1n,
   -(2n ** 63n),
 ]
-const int64 = fc.oneof(fc.constantFrom(...longs), fc.bigInt({ min: -20n, max: 20n })).map(String)
+export const int64 = fc.oneof(fc.constantFrom(...longs), fc.bigInt({ min: -20n, max: 20n })).map(String)
 const doubles = [
   0,
   -0,
@@ -133,22 +135,23 @@ const doubles = [
   2147483647,
   2 ** 63,
 ]
-const double = fc.oneof(
+export const double = fc.oneof(
   fc.constantFrom<Json>(...doubles, 'NaN', 'Infinity', '-Infinity'),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 )
 const dates = ['0001-01-01', '9999-12-31', '1969-12-31', '1970-01-01', '2024-02-29', '2024-03-01']
-const date = fc.constantFrom(...dates)
+export const date = fc.constantFrom(...dates)
 const time = fc.constantFrom('00:00:00.000000', '00:00:00.000001', '12:30:00.500000', '23:59:59.999999')
-const timestamp = fc.tuple(date, time).map(([day, at]) => `${day}T${at}Z`)
-const uuids = [
+export const timestamp = fc.tuple(date, time).map(([day, at]) => `${day}T${at}Z`)
+export const uuids = [
   '00000000-0000-0000-0000-000000000000',
   'ffffffff-ffff-ffff-ffff-ffffffffffff',
   '7fffffff-0000-4000-8000-00000000000a',
   '80000000-0000-4000-8000-00000000000a',
 ]
 
-function decimal(precision: number, scale: number): fc.Arbitrary<string> {
+/** Canonical decimals. */
+export function decimal(precision: number, scale: number): fc.Arbitrary<string> {
   const limit = 10n ** BigInt(precision) - 1n
   const one = 10n ** BigInt(scale)
   const clamp = (n: bigint) => (n > limit ? limit : n < -limit ? -limit : n)
@@ -166,7 +169,8 @@ function decimalText(unscaled: bigint, scale: number): string {
   return `${unscaled < 0n ? '-' : ''}${digits.slice(0, point)}${scale > 0 ? `.${digits.slice(point)}` : ''}`
 }
 
-function canonical(column: Column): fc.Arbitrary<Json> {
+/** Values of a column in canonical form. */
+export function canonical(column: Column): fc.Arbitrary<Json> {
   switch (column.type) {
     case 'Int32':
       return int32
@@ -195,120 +199,3 @@ function canonical(column: Column): fc.Arbitrary<Json> {
 export const row: fc.Arbitrary<Row> = fc.record(
   Object.fromEntries(testSchema.columns.map(c => [c.name, fc.option(canonical(c), { freq: 5 })])),
 )
-
-const bareNumber = fc.oneof(
-  int32.map(String),
-  int64,
-  decimal(5, 2),
-  decimal(38, 10),
-  decimal(20, 18),
-  fc.constantFrom(
-    '1e5',
-    '1e0',
-    '1.5e0',
-    '9007199254740993',
-    '9007199254740992e0',
-    '99999999999999999999',
-    '0.1',
-    '0.1e0',
-    '1e-7',
-    '3.14159265358979323846',
-    '170141183460469231731687303715884105728',
-    '-9223372036854775809',
-    '1e30',
-  ),
-)
-
-/** Text of a literal that may be compared with the column. */
-function literalFor(column: Column): fc.Arbitrary<string> {
-  const quoted = (values: fc.Arbitrary<Json>) => values.map(value => quoteText(String(value)))
-  switch (column.type) {
-    case 'Int32':
-    case 'Int64':
-    case 'Decimal':
-      return fc.oneof({ weight: 4, arbitrary: bareNumber }, { weight: 1, arbitrary: canonical(column).map(String) })
-    case 'Double':
-      return fc.oneof(bareNumber, quoted(double), fc.constant("'nan'::DOUBLE"))
-    case 'Boolean':
-      return fc.constantFrom('true', 'FALSE', "'t'", "'no'")
-    case 'Date':
-    case 'Timestamp':
-      return fc.oneof(
-        quoted(date),
-        quoted(date).map(d => `DATE ${d}`),
-        quoted(timestamp).map(t => `TIMESTAMPTZ ${t}`),
-        quoted(timestamp).map(t => `TIMESTAMP ${t}`),
-      )
-    case 'UUID':
-      return fc.oneof(
-        quoted(fc.constantFrom(...uuids)),
-        quoted(fc.constantFrom(...uuids)).map(u => `${u}::UUID`),
-      )
-    default:
-      return quoted(text)
-  }
-}
-
-const comparable = testSchema.columns.filter(c => c.type !== 'Bytes')
-const operator = fc.constantFrom('=', '<>', '!=', '<', '<=', '>', '>=')
-const not = fc.constantFrom('', 'NOT ')
-const pattern = fc
-  .array(fc.constantFrom('%', '_', 'a', 'b', 'é', '\u{1F600}', 'A', ' ', "'", '\\'), { maxLength: 5 })
-  .map(parts => quoteText(parts.join('')))
-
-const families: readonly (readonly string[])[] = [
-  ['s', 's2'],
-  ['i', 'l', 'l2', 'd', 'n', 'n4', 'n18', 'wide', 'whole', 'frac'],
-  ['day', 't'],
-]
-
-const leaf: fc.Arbitrary<string> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom(...comparable).chain(c =>
-      fc.oneof(
-        { weight: 6, arbitrary: fc.tuple(operator, literalFor(c)).map(([op, value]) => `${c.name} ${op} ${value}`) },
-        { weight: 1, arbitrary: fc.tuple(operator, literalFor(c)).map(([op, value]) => `${value} ${op} ${c.name}`) },
-        {
-          weight: 2,
-          arbitrary: fc
-            .tuple(
-              not,
-              fc.array(
-                fc.oneof({ weight: 5, arbitrary: literalFor(c) }, { weight: 1, arbitrary: fc.constant('NULL') }),
-                { minLength: 1, maxLength: 4 },
-              ),
-            )
-            .map(([no, list]) => `${c.name} ${no}IN (${list.join(', ')})`),
-        },
-        {
-          weight: 2,
-          arbitrary: fc
-            .tuple(
-              not,
-              literalFor(c),
-              fc.oneof({ weight: 5, arbitrary: literalFor(c) }, { weight: 1, arbitrary: fc.constant('NULL') }),
-            )
-            .map(([no, low, high]) => `${c.name} ${no}BETWEEN ${low} AND ${high}`),
-        },
-      ),
-    ),
-  },
-  fc.tuple(fc.constantFrom(...testSchema.columns), not).map(([c, no]) => `${c.name} IS ${no}NULL`),
-  fc.tuple(not, pattern).map(([no, like]) => `s ${no}LIKE ${like}`),
-  fc
-    .constantFrom(...families)
-    .chain(names => fc.tuple(fc.constantFrom(...names), operator, fc.constantFrom(...names)))
-    .map(([a, op, b]) => `${a} ${op} ${b}`),
-  fc.constantFrom('b', 'TRUE', 'NULL'),
-)
-
-/** Text of a predicate over `testSchema`; some are refused, as literals of different kinds may meet. */
-export const predicateText: fc.Arbitrary<string> = fc.letrec<{ node: string }>(tie => ({
-  node: fc.oneof(
-    { maxDepth: 3, withCrossShrink: true },
-    leaf,
-    tie('node').map(child => `NOT (${child})`),
-    fc.tuple(tie('node'), fc.constantFrom('AND', 'OR'), tie('node')).map(([a, op, b]) => `(${a}) ${op} (${b})`),
-  ),
-})).node

@@ -141,8 +141,8 @@ function comparandOf(
 ): Later<Comparand> {
   const { literal, at } = operand
   if (literal.kind !== 'text') return casts.literal(literal, scope.category, column, at)
-  if (scope.textType === undefined) refuse('a quoted number cannot stand beside numbers that are not quoted', at)
-  return casts.text(literal.text, scope.textType ?? 'VARCHAR', scope.category, column, at)
+  if (scope.textType === undefined) return refuse('a quoted number cannot stand beside numbers that are not quoted', at)
+  return casts.text(literal.text, scope.textType, scope.category, column, at)
 }
 
 function bindIn(draft: Draft & { kind: 'in' }, casts: CastBatch): Later<Node> {

@@ -57,8 +57,8 @@ export class CastBatch {
     const index = this.#casts.push(cast) - 1
     return () => {
       const result = this.#results[index]
-      if (result === undefined) refuse(`'${cast.text}' cannot be read as ${cast.types.join(', then as ')}`, at)
-      return comparandOf(result ?? '', category, column) ?? refuse(`${result} is outside the years 0001 to 9999`, at)
+      if (result === undefined) return refuse(`'${cast.text}' cannot be read as ${cast.types.join(', then as ')}`, at)
+      return comparandOf(result, category, column) ?? refuse(`${result} is outside the years 0001 to 9999`, at)
     }
   }
 }

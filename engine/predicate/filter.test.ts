@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
 import { testStack } from '../../devstack/testing.ts'
 import type { Row } from '../schema/schema.ts'
-import { predicateText, row, testSchema } from './arbitrary.ts'
+import { row, testSchema } from './arbitrary.ts'
+import { predicateText } from './arbitrary-predicate.ts'
 import { type Predicate, parsePredicate, searchAttributes, toFilter, toSearchDocument, toTest } from './predicate.ts'
 
 const names = testSchema.columns.map(column => column.name)

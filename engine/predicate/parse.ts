@@ -3,7 +3,7 @@
 import { BlastyError } from '../../base/errors.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import { parseSql } from '../sql/parser.ts'
-import { locationOf, nodeAt, positionOf, type Tree, type TreeNode } from '../sql/tree.ts'
+import { locationOf, nodeAt, positionsIn, type Tree, type TreeNode } from '../sql/tree.ts'
 import type { Predicate } from './ast.ts'
 import { bind } from './bind.ts'
 import { readWhere } from './read.ts'
@@ -24,7 +24,7 @@ const otherClauses: Readonly<Record<string, string>> = {
 }
 
 /**
- * Parses one expression of the predicate grammar (`docs/predicates.md`) over the columns of `schema`.
+ * Parses one expression of the predicate grammar (`grammar.md`, beside this file) over the columns of `schema`.
  * Throws `INVALID_PREDICATE` with the construct and its 1-based position in characters.
  */
 export async function parsePredicate(text: string, schema: TableSchema): Promise<Predicate> {
@@ -44,7 +44,7 @@ function whereOf(select: TreeNode, text: string): TreeNode {
   if (select.type !== 'SELECT_NODE') return refuse('UNION, EXCEPT and INTERSECT are not supported in a predicate', 1)
   for (const [field, clause] of Object.entries(otherClauses)) {
     const found = select[field]
-    if (!isEmpty(found)) refuse(`${clause} is not supported in a predicate`, positionOf(text, offsetOf(found)))
+    if (!isEmpty(found)) refuse(`${clause} is not supported in a predicate`, positionsIn(text)(offsetOf(found)))
   }
   if (select.aggregate_handling !== 'STANDARD_HANDLING') refuse('GROUP BY is not supported in a predicate', 1)
   return nodeAt(select, 'where_clause')

@@ -2,7 +2,8 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import type { Column, TableSchema } from '../schema/schema.ts'
-import { listAt, locationOf, nodeAt, nodesAt, positionOf, type TreeNode, textAt } from '../sql/tree.ts'
+import { foldName } from '../sql/quote.ts'
+import { listAt, locationOf, nodeAt, nodesAt, positionsIn, type TreeNode, textAt } from '../sql/tree.ts'
 import type { ComparisonOperator } from './ast.ts'
 import { constructOf } from './construct.ts'
 import type { Draft, Literal, Operand } from './draft.ts'
@@ -19,11 +20,11 @@ const comparisons: Readonly<Record<string, ComparisonOperator>> = {
 
 /** Reads the tree of `sql`; positions are counted from `offset` bytes on, where the user's text begins. */
 export function readWhere(where: TreeNode, schema: TableSchema, sql: string, offset: number): Draft {
-  const columns = new Map(schema.columns.map(column => [column.name.toLowerCase(), column]))
-  const userText = Buffer.from(sql).subarray(offset).toString()
+  const columns = new Map(schema.columns.map(column => [foldName(column.name), column]))
+  const positionOf = positionsIn(Buffer.from(sql).subarray(offset).toString())
   const at = (...nodes: TreeNode[]): number => {
     const [location = offset] = nodes.map(locationOf).filter(found => found !== undefined)
-    return positionOf(userText, location - offset)
+    return positionOf(location - offset)
   }
   const refuse = (
     node: TreeNode,
@@ -37,7 +38,7 @@ export function readWhere(where: TreeNode, schema: TableSchema, sql: string, off
     const names = listAt(node, 'column_names')
     if (names.length !== 1) refuse(node, `${names.join('.')}: columns are named without a table`)
     const name = String(names[0])
-    return columns.get(name.toLowerCase()) ?? refuse(node, `there is no column ${name}`)
+    return columns.get(foldName(name)) ?? refuse(node, `there is no column ${name}`)
   }
 
   const literalOf = (node: TreeNode): Literal | undefined => {

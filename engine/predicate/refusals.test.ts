@@ -89,7 +89,7 @@ const refused: readonly (readonly [text: string, position: number, problem: RegE
 ]
 
 for (const [text, position, problem] of refused) {
-  test(`${text.slice(0, 60)} is refused`, async () => {
+  test(`${JSON.stringify(text.slice(0, 60))} is refused`, async () => {
     const error: unknown = await parsePredicate(text, testSchema).then(
       () => undefined,
       refusal => refusal,

@@ -5,7 +5,10 @@ import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 import type { Leaf, Node, Predicate, Value } from './ast.ts'
 import { scaleOf, wholeDigitsOf } from './comparand.ts'
 
-/** A DuckDB expression, TRUE, FALSE or NULL as the user's text is, that no row makes fail. */
+/**
+ * A DuckDB expression, TRUE, FALSE or NULL as the user's text is, that no row makes fail. Its names are the columns',
+ * unqualified; the session's time zone must be UTC (`lockdownStatements`), for a Date meets a Timestamp at midnight there.
+ */
 export function toSql(predicate: Predicate): string {
   return write(predicate.root)
 }

@@ -3,10 +3,12 @@
  * none reads settings, files, catalogues, statistics, sequences or the environment, changes the session, sleeps, or runs text.
  */
 
+import { foldName } from './quote.ts'
+
 const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 const operators = words(`
-  + - * / // % ** ^ & | ~ << >> || ! @ <-> <=> ^@ -> ->> @> <@ && ~~ !~~ ~~* !~~* ~~~ !__postfix`)
+  + - * / // % ** ^ & | ~ << >> || @ <-> <=> ^@ ->> @> <@ && ~~ !~~ ~~* !~~* ~~~ !__postfix`)
 
 const numbers = words(`
   abs acos acosh add asin asinh atan atan2 atanh bit_count cbrt ceil ceiling cos cosh cot degrees divide even exp factorial
@@ -19,7 +21,7 @@ const text = words(`
   encode ends_with format format_bytes formatreadabledecimalsize formatreadablesize from_base64 from_hex hamming hash hex
   ilike_escape instr jaccard jaro_similarity jaro_winkler_similarity lcase left left_grapheme len length length_grapheme
   levenshtein like_escape lower lpad ltrim md5 mismatches nfc_normalize not_ilike_escape not_like_escape octet_length ord
-  overlay position prefix printf regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace
+  position prefix printf regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace
   regexp_split_to_array repeat replace reverse right right_grapheme rpad rtrim sha1 sha256 split split_part starts_with
   str_split str_split_regex string_split string_split_regex string_to_array strip_accents strlen strpos substr substring
   substring_grapheme suffix to_base64 to_hex translate trim ucase unhex unicode upper url_decode url_encode
@@ -101,5 +103,10 @@ const allowed: Readonly<Record<FunctionPlace, ReadonlySet<string>>> = {
 
 /** Whether a query may call the function of that name (in any case) there. */
 export function isAllowedFunction(name: string, place: FunctionPlace): boolean {
-  return allowed[place].has(name.toLowerCase())
+  return allowed[place].has(foldName(name))
+}
+
+/** Every name that may be called anywhere. */
+export function allowedFunctions(): readonly string[] {
+  return [...new Set(Object.values(allowed).flatMap(names => [...names]))]
 }

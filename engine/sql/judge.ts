@@ -2,6 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import { type FunctionPlace, isAllowedFunction } from './functions.ts'
+import { foldName } from './quote.ts'
 import {
   expressionShapes,
   listItems,
@@ -11,7 +12,7 @@ import {
   type Shape,
   tableShapes,
 } from './shapes.ts'
-import { isNode, listAt, locationOf, nodeAt, nodesAt, positionOf, type Tree, type TreeNode, textAt } from './tree.ts'
+import { isNode, listAt, locationOf, nodeAt, nodesAt, positionsIn, type Tree, type TreeNode, textAt } from './tree.ts'
 import { isAllowedType } from './types.ts'
 
 /** What a statement was found to use. */
@@ -129,14 +130,14 @@ class Judge {
       const { aliases, query, materialized, key_targets, ...unknown } = nodeAt(cte, 'value')
       if (Object.keys(unknown).length > 0) this.#refuse(cte, 'an unknown part of WITH')
       this.field(query ?? null, 'statement', inner, depth + 1)
-      inner = new Set([...inner, textAt(cte, 'key').toLowerCase()])
+      inner = new Set([...inner, foldName(textAt(cte, 'key'))])
       this.field(key_targets ?? null, 'expressions', inner, depth + 1)
     }
     const recursive = node.type === 'RECURSIVE_CTE_NODE'
     const { right, ...rest } = node
     this.#children(recursive ? rest : node, shape, inner, depth)
     if (recursive)
-      this.field(right ?? null, 'query', new Set([...inner, textAt(node, 'cte_name').toLowerCase()]), depth + 1)
+      this.field(right ?? null, 'query', new Set([...inner, foldName(textAt(node, 'cte_name'))]), depth + 1)
   }
 
   #table(node: TreeNode, scope: Scope, depth: number): void {
@@ -159,7 +160,7 @@ class Judge {
       this.#refuse(node, 'tables are named without a schema or catalogue')
     if (node.at_clause !== null) this.#unsupported('AT', node)
     const name = textAt(node, 'table_name')
-    const key = name.toLowerCase()
+    const key = foldName(name)
     if (scope.has(key)) return
     if (!this.#visible.has(key)) throw new BlastyError('TABLE_NOT_FOUND', { table: name })
     this.#found.tables.add(key)
@@ -186,12 +187,12 @@ class Judge {
 
   #sessionName(node: TreeNode): void {
     const [name, ...rest] = listAt(node, 'column_names')
-    if (rest.length > 0 || !sessionNames.has(String(name).toLowerCase())) return
+    if (rest.length > 0 || !sessionNames.has(foldName(String(name)))) return
     this.#refuse(node, `${String(name)} stands for the session; for a column of that name write its table before it`)
   }
 
   #columns(names: readonly Tree[]): void {
-    if (names.some(name => String(name).toLowerCase() === 'rowid')) this.#refuse(names, 'rowid is not a column')
+    if (names.some(name => foldName(String(name)) === 'rowid')) this.#refuse(names, 'rowid is not a column')
   }
 
   #unsupported(kind: string, node: TreeNode): never {
@@ -207,7 +208,7 @@ class Judge {
 
   #position(tree: Tree): number | undefined {
     const location = locationOf(tree)
-    return location === undefined ? undefined : positionOf(this.#sql, location)
+    return location === undefined ? undefined : positionsIn(this.#sql)(location)
   }
 }
 

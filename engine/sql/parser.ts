@@ -77,8 +77,8 @@ function evaluate(sql: string, parameters: readonly string[]): Promise<readonly 
   waiting += 1
   const run = last.then(async () => {
     try {
-      opening ??= open()
-      const reader = await (await opening).runAndReadAll(sql, [...parameters])
+      const connection = await connected()
+      const reader = await connection.runAndReadAll(sql, [...parameters])
       return reader.getRows()[0] ?? []
     } finally {
       waiting -= 1
@@ -86,6 +86,15 @@ function evaluate(sql: string, parameters: readonly string[]): Promise<readonly 
   })
   last = run.catch(() => undefined) // the caller gets the error; the next statement only waits its turn
   return run
+}
+
+/** The connection, opened once; a failure to open is tried again by the next caller. */
+function connected(): Promise<DuckDBConnection> {
+  opening ??= open().catch((error: unknown) => {
+    opening = undefined
+    throw error
+  })
+  return opening
 }
 
 async function open(): Promise<DuckDBConnection> {

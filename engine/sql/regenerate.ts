@@ -13,12 +13,10 @@ const doubleLiteral =
 export async function regenerate(json: string): Promise<{ text: string; statement: TreeNode }> {
   const exact = castDoubles(json)
   const expected = firstStatement(exact)
-  const text = await unparseSql(exact)
+  const text = await unparseSql(exact).catch((cause: unknown) => unwritable(cause))
   const parsed = await parseSql(text)
   const [statement, second] = parsed.ok ? parsed.statements : []
-  if (statement === undefined || second !== undefined || essence(statement) !== essence(expected)) {
-    throw new BlastyError('UNSUPPORTED', { what: 'this form of query', instead: 'write it in another way' })
-  }
+  if (statement === undefined || second !== undefined || essence(statement) !== essence(expected)) return unwritable()
   return { text, statement }
 }
 
@@ -31,6 +29,10 @@ function castDoubles(json: string): string {
       `"type":"VALUE_CONSTANT","alias":"","query_location":${location},"value":{"type":{"id":"VARCHAR","type_info":null},` +
       `"is_null":false,"value":"${value}"}},"cast_type":{"id":"DOUBLE","type_info":null},"try_cast":false}`,
   )
+}
+
+function unwritable(cause?: unknown): never {
+  throw new BlastyError('UNSUPPORTED', { what: 'this form of query', instead: 'write it in another way' }, { cause })
 }
 
 function firstStatement(json: string): TreeNode {

@@ -6,16 +6,19 @@ import { BlastyError } from '../../base/errors.ts'
 export type Tree = null | boolean | number | bigint | string | readonly Tree[] | TreeNode
 export type TreeNode = { readonly [field: string]: Tree }
 
-/** What DuckDB writes as `query_location` of a node that it made itself. */
-const noLocation = 18446744073709551615n
+/** How DuckDB writes that a node, made by itself, has no place in the text. */
+const noLocation = '"query_location":18446744073709551615'
 
 /** Parses the tree's JSON text. Throws SyntaxError on `Infinity`, which DuckDB writes for a number such as 1e400. */
 export function parseTree(json: string): Tree {
-  return JSON.parse(json, (_key: string, value: Tree, context?: { source?: string }): Tree => {
-    const source = context?.source
-    if (typeof value !== 'number' || source === undefined || Number.isSafeInteger(value)) return value
-    return /^-?\d+$/.test(source) ? BigInt(source) : value
-  })
+  const located = json.replaceAll(noLocation, '"query_location":null')
+  return /\d{16}/.test(located) ? JSON.parse(located, exactIntegers) : JSON.parse(located)
+}
+
+function exactIntegers(_key: string, value: Tree, context?: { source?: string }): Tree {
+  const source = context?.source
+  if (typeof value !== 'number' || source === undefined || Number.isSafeInteger(value)) return value
+  return /^-?\d+$/.test(source) ? BigInt(source) : value
 }
 
 export function isNode(tree: Tree | undefined): tree is TreeNode {
@@ -46,18 +49,18 @@ export function textAt(parent: TreeNode, field: string): string {
 /** Byte offset in the parsed text at which the node, or the first of its children that knows, stands. */
 export function locationOf(tree: Tree | undefined): number | undefined {
   if (typeof tree !== 'object' || tree === null) return undefined
-  const own = isNode(tree) ? tree.query_location : undefined
-  if (typeof own === 'number') return own
-  if (own !== undefined && own !== noLocation) return undefined
+  if (isNode(tree) && typeof tree.query_location === 'number') return tree.query_location
   const inner = Object.values(tree)
     .map(locationOf)
     .filter(location => location !== undefined)
   return inner.length === 0 ? undefined : Math.min(...inner)
 }
 
-/** The 1-based position, counted in characters (code points), of a byte offset in `text`. */
-export function positionOf(text: string, byteOffset: number): number {
-  return [...Buffer.from(text).subarray(0, Math.max(0, byteOffset)).toString()].length + 1
+/** From byte offsets in `text` to 1-based positions, counted in characters (code points). */
+export function positionsIn(text: string): (byteOffset: number) => number {
+  const bytes = Buffer.from(text)
+  if (bytes.length === text.length) return byteOffset => Math.max(0, byteOffset) + 1
+  return byteOffset => [...bytes.subarray(0, Math.max(0, byteOffset)).toString()].length + 1
 }
 
 function malformed(parent: TreeNode, field: string): never {

@@ -1,5 +1,6 @@
 /** The types that a query may cast to. */
 
+import { foldName } from './quote.ts'
 import { isNode, listAt, nodeAt, type TreeNode, textAt } from './tree.ts'
 
 const scalars: ReadonlySet<string> = new Set(
@@ -36,5 +37,5 @@ export function isAllowedType(type: TreeNode, depth = 0): boolean {
 
 /** JSON is an alias that the parser leaves by name. */
 function isJson(info: TreeNode): boolean {
-  return textAt(info, 'name').toLowerCase() === 'json' && info.schema === '' && info.catalog === ''
+  return foldName(textAt(info, 'name')) === 'json' && info.schema === '' && info.catalog === ''
 }

@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+/** The command line: one program for all roles. */
+
+import { Command, Option } from 'commander'
+import { type RoleName, type RoleOptions, serve } from './roles.ts'
+
+const program = new Command('blasty').description(
+  'Tables with a change log, SQL, search and live feeds on your own backends',
+)
+
+const roles: readonly (readonly [name: string, roles: readonly RoleName[], description: string])[] = [
+  ['operator', ['operator'], 'reconcile custom resources; the only role that writes to Kubernetes'],
+  ['worker', ['worker'], 'keep indexes true and route durable Subscriptions'],
+  ['facade', ['facade'], 'serve gRPC to applications'],
+  ['all', ['operator', 'worker', 'facade'], 'all roles in one process, for development'],
+]
+
+for (const [name, served, description] of roles) {
+  program
+    .command(name)
+    .description(description)
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file; default: the usual places').env('KUBECONFIG'))
+    .addOption(
+      new Option('--controller-name <name>', 'serve BackendClasses with this controllerName')
+        .env('BLASTY_CONTROLLER_NAME')
+        .default('blasty.dev/main'),
+    )
+    .addOption(
+      new Option('--credentials-namespace <namespace>', 'where the Secrets of BackendClasses are')
+        .env('BLASTY_CREDENTIALS_NAMESPACE')
+        .default('blasty-system'),
+    )
+    .addOption(
+      new Option('--data-dir <folder>', 'cache of replicas; may be deleted while the process is down').env(
+        'BLASTY_DATA_DIR',
+      ),
+    )
+    .addOption(
+      new Option('--health-address <host:port>', '/metrics, /healthz, /readyz')
+        .env('BLASTY_HEALTH_ADDRESS')
+        .default('0.0.0.0:8080'),
+    )
+    .addOption(
+      new Option('--grpc-address <host:port>', 'gRPC of the facade').env('BLASTY_GRPC_ADDRESS').default('0.0.0.0:9090'),
+    )
+    .addOption(
+      new Option('--sql-memory <size>', 'memory of SQL, for each namespace').env('BLASTY_SQL_MEMORY').default('2GB'),
+    )
+    .addOption(new Option('--sql-threads <n>', 'threads of SQL').env('BLASTY_SQL_THREADS').argParser(Number).default(2))
+    .addOption(
+      new Option('--log-level <level>')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .env('BLASTY_LOG_LEVEL')
+        .default('info'),
+    )
+    .action((options: RoleOptions) => serve(served, options))
+}
+
+await program.parseAsync()

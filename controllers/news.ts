@@ -1,0 +1,88 @@
+/** Which resources a report of a live process concerns, and when they are looked at for it. */
+
+import type { Report } from '../engine/membership/reports.ts'
+import { type Clock, keyOf, type Operator } from '../operator/mod.ts'
+import { indexes, indexesByUid, subscriptions, subscriptionsByUid, tables, tablesByUid } from './kinds.ts'
+import { foldMillis } from './progress.ts'
+import { uidOf } from './reported.ts'
+
+type Target = Pick<Operator, 'read' | 'enqueue'>
+
+/** Looks at once where a condition may change, else within the time in which figures may be old. */
+export class News {
+  readonly #operator: Target
+  readonly #clock: Pick<Clock, 'after'>
+  readonly #stale = new Map<string, () => void>()
+  /** What a report of work said last of whether things go well, by uid. */
+  readonly #health = new Map<string, string>()
+
+  constructor(operator: Target, clock: Pick<Clock, 'after'>) {
+    this.#operator = operator
+    this.#clock = clock
+  }
+
+  take(report: Report, present: boolean): void {
+    switch (report.kind) {
+      case 'member':
+        if (report.role === 'facade') this.#all(tables)
+        else {
+          this.#all(indexes)
+          this.#all(subscriptions)
+        }
+        return
+      case 'served':
+        return this.#look('served', report.tableUid)
+      default: {
+        const uid = uidOf(report)
+        const health = this.#healthOf(report, present)
+        if (this.#health.get(uid) === health) return this.#lookLater(report.kind, uid)
+        if (present) this.#health.set(uid, health)
+        else this.#health.delete(uid)
+        this.#look(report.kind, uid)
+      }
+    }
+  }
+
+  /** Forgets what is to be looked at later. */
+  close(): void {
+    for (const cancel of this.#stale.values()) cancel()
+    this.#stale.clear()
+  }
+
+  /** Changes when a condition may. */
+  #healthOf(report: Exclude<Report, { kind: 'member' | 'served' }>, present: boolean): string {
+    if (!present) return 'gone'
+    if (report.kind !== 'table') {
+      const index = this.#operator.read(indexes).by(indexesByUid, uidOf(report))[0]
+      // An Index that is not filled yet may be with any progress.
+      const filled = index?.status?.conditions?.some(({ type, status }) => type === 'Filled' && status === 'True')
+      return report.kind === 'index' && filled !== true ? `at ${report.revision}` : `error ${report.error ?? ''}`
+    }
+    const table = this.#operator.read(tables).by(tablesByUid, report.tableUid)[0]
+    return report.revision > (table?.status?.schema?.number ?? 0) ? 'written' : 'never written'
+  }
+
+  #look(kind: 'served' | 'table' | 'index' | 'subscription', uid: string): void {
+    this.#stale.get(uid)?.()
+    this.#stale.delete(uid)
+    const { read, enqueue } = this.#operator
+    if (kind === 'index') for (const it of read(indexes).by(indexesByUid, uid)) enqueue(indexes, keyOf(it))
+    else if (kind === 'subscription')
+      for (const it of read(subscriptions).by(subscriptionsByUid, uid)) enqueue(subscriptions, keyOf(it))
+    else for (const it of read(tables).by(tablesByUid, uid)) enqueue(tables, keyOf(it))
+  }
+
+  #lookLater(kind: 'table' | 'index' | 'subscription', uid: string): void {
+    if (this.#stale.has(uid)) return
+    this.#stale.set(
+      uid,
+      this.#clock.after(foldMillis, () => this.#look(kind, uid)),
+    )
+  }
+
+  #all(kind: typeof tables | typeof indexes | typeof subscriptions): void {
+    const { read, enqueue } = this.#operator
+    const held = kind === tables ? read(tables).list() : kind === indexes ? read(indexes).list() : read(subscriptions).list()
+    for (const object of held) enqueue(kind, keyOf(object))
+  }
+}

@@ -1,0 +1,91 @@
+/** What live facades and workers say of the resources, by resource, as the operator folds it into status. */
+
+import type { Report, Reports } from '../engine/membership/reports.ts'
+
+type WorkReport = Extract<Report, { kind: 'table' | 'index' | 'subscription' }>
+
+/** The reports of one installation, indexed; kept up to date until closed. */
+export class Reported {
+  readonly #facades = new Set<string>()
+  readonly #workers = new Set<string>()
+  /** Schema by facade, by uid of the Table. */
+  readonly #served = new Map<string, Map<string, number>>()
+  readonly #work = new Map<string, WorkReport>()
+  readonly #stop: () => void
+
+  /** `onReport` is told of each change after it is taken in. */
+  constructor(reports: Pick<Reports, 'current' | 'onChange'>, onReport: (report: Report, present: boolean) => void) {
+    for (const report of reports.current()) this.#take(report, true)
+    this.#stop = reports.onChange((report, present) => {
+      this.#take(report, present)
+      onReport(report, present)
+    })
+  }
+
+  get workers(): number {
+    return this.#workers.size
+  }
+
+  /** Live facades, and those of them that do not serve schema `number` of the Table, or a newer one, yet. */
+  served(tableUid: string, number: number): { readonly facades: number; readonly behind: readonly string[] } {
+    const schemas = this.#served.get(tableUid)
+    const behind = [...this.#facades].filter(facade => (schemas?.get(facade) ?? 0) < number)
+    return { facades: this.#facades.size, behind: behind.sort() }
+  }
+
+  /** Last revision of the Table's log that a live process has seen; 0 when none says. */
+  tableRevision(tableUid: string): number {
+    const report = this.#work.get(tableUid)
+    return report?.kind === 'table' ? report.revision : 0
+  }
+
+  index(uid: string): Extract<Report, { kind: 'index' }> | undefined {
+    const report = this.#work.get(uid)
+    return report?.kind === 'index' ? report : undefined
+  }
+
+  subscription(uid: string): Extract<Report, { kind: 'subscription' }> | undefined {
+    const report = this.#work.get(uid)
+    return report?.kind === 'subscription' ? report : undefined
+  }
+
+  close(): void {
+    this.#stop()
+  }
+
+  #take(report: Report, present: boolean): void {
+    switch (report.kind) {
+      case 'member': {
+        const members = report.role === 'facade' ? this.#facades : this.#workers
+        if (present) members.add(report.id)
+        else members.delete(report.id)
+        return
+      }
+      case 'served': {
+        const schemas = this.#served.get(report.tableUid) ?? new Map<string, number>()
+        if (present) schemas.set(report.facade, report.schema)
+        else schemas.delete(report.facade)
+        if (schemas.size === 0) this.#served.delete(report.tableUid)
+        else this.#served.set(report.tableUid, schemas)
+        return
+      }
+      default: {
+        const uid = uidOf(report)
+        if (present) this.#work.set(uid, report)
+        else this.#work.delete(uid)
+      }
+    }
+  }
+}
+
+/** The uid of the resource that a report of work is about. */
+export function uidOf(report: WorkReport): string {
+  switch (report.kind) {
+    case 'table':
+      return report.tableUid
+    case 'index':
+      return report.indexUid
+    case 'subscription':
+      return report.subscriptionUid
+  }
+}

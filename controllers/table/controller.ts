@@ -1,0 +1,90 @@
+/** Makes the bucket, the change log and the schema in force of a Table match its spec. */
+
+import type { BackendClass, Table } from '../../crds/types.gen.ts'
+import {
+  type Context,
+  type Controller,
+  defineController,
+  type KubeObject,
+  keyFor,
+  keyOf,
+  mapped,
+  RetryError,
+  StalledError,
+  specChanged,
+} from '../../operator/mod.ts'
+import type { BackendPool, Backends } from '../backends.ts'
+import { classOf, judgeClass } from '../classes.ts'
+import { backendClasses, indexes, namespaces, subscriptions, tables } from '../kinds.ts'
+import type { ProgressFold } from '../progress.ts'
+import { onlyServed, servesTable } from '../served.ts'
+import { actOnTable } from './act.ts'
+import { deleteData, heldBy } from './clean-up.ts'
+import { observeTable, type TableTarget, tableTarget } from './observe.ts'
+import { planTable } from './plan.ts'
+import { tableStatus } from './status.ts'
+
+type Connection = { readonly target: TableTarget; readonly backends: Backends }
+
+export function tableController(
+  options: { readonly pool: BackendPool; readonly progress: ProgressFold; readonly controllerName: string },
+): Controller {
+  const { pool, progress, controllerName } = options
+  const controller = defineController({
+    kind: tables,
+    watches: [
+      mapped(backendClasses, (_, read) => read(tables).list().map(keyOf), { when: specOrFitnessChanged }),
+      mapped(namespaces, (namespace, read) => read(tables).list(namespace.metadata.name).map(keyOf), { when: specChanged }),
+      // Only their coming and going matters, to a Table that is being deleted.
+      mapped(indexes, index => [keyFor(index.spec.tableRef.name, index.metadata.namespace)], { when: deletionChanged }),
+      mapped(subscriptions, it => [keyFor(it.spec.tableRef.name, it.metadata.namespace)], { when: deletionChanged }),
+    ],
+    conditions: ['BucketReady', 'LogReady', 'Served'],
+    finalizer: {
+      name: 'blasty.dev/table',
+      cleanUp: async (table, connect: () => Promise<Connection>, context) => {
+        const held = heldBy(table, context)
+        if (held !== undefined) return held
+        if (table.spec.deletionPolicy === 'Delete') {
+          const { target, backends } = await connect()
+          const blocked = await deleteData(table, target, backends, context.now)
+          if (blocked !== undefined) return blocked
+        }
+        progress.forget(table.metadata.uid)
+        return undefined
+      },
+      holdsWhilePaused: table => table.spec.deletionPolicy === 'Delete',
+    },
+    accept: (table, { read }) => judgeClass(table, read),
+    connect: (table, context) => connectTable(table, pool, context),
+    observe: (table, { target, backends }, { now }) =>
+      observeTable(table, target, backends, (current, urgent) =>
+        progress.fold(table.metadata.uid, table.status?.progress, current, now, urgent),
+      ),
+    plan: planTable,
+    act: (action, table, { target, backends }, { event }) => actOnTable(action, table, target, backends, event),
+    status: tableStatus,
+  })
+  return onlyServed(controller, tables, (table, read) => servesTable(table, controllerName, read))
+}
+
+async function connectTable(table: Table, pool: BackendPool, { read }: Context): Promise<Connection> {
+  const found = classOf(table, read)
+  if (found === undefined) {
+    const message = 'the BackendClass of the Table does not exist, so its data cannot be reached; make the class again'
+    throw new StalledError('ClassNotFound', message)
+  }
+  const namespace = read(namespaces).get(keyFor(table.metadata.namespace))
+  if (namespace === undefined) throw new RetryError('NamespaceNotSeen', 'the namespace is not in the cache yet')
+  const backends = await pool.acquire(found)
+  return { target: tableTarget(table, found, namespace.metadata.uid), backends }
+}
+
+function specOrFitnessChanged(found: BackendClass, old: BackendClass): boolean {
+  const fitness = ({ status }: BackendClass) => JSON.stringify(status?.capabilities)
+  return specChanged(found, old) || fitness(found) !== fitness(old)
+}
+
+function deletionChanged(object: KubeObject, old: KubeObject): boolean {
+  return object.metadata.deletionTimestamp !== old.metadata.deletionTimestamp
+}

@@ -1,0 +1,123 @@
+/** How a Table's things are outside: reads, never writes. */
+
+import { type ObjectStore, s3Code } from '../../backends/object-store/store.ts'
+import type { BackendClass, Table } from '../../crds/types.gen.ts'
+import { announcedSchema } from '../../engine/log/control.ts'
+import { changeLog } from '../../engine/log/log.ts'
+import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
+import { planSchema } from '../../engine/schema/evolve.ts'
+import type { TableSchema } from '../../engine/schema/schema.ts'
+import { isBlastyError } from '../../base/errors.ts'
+import type { Backends } from '../backends.ts'
+import { type LogSettings, logSettings } from '../classes.ts'
+import { type Adoption, adoptAnnotation, type Found, judge, type Mark, type Ownership } from '../marks.ts'
+import { externalName } from '../names.ts'
+import { lookAtStream, type StreamSeen } from '../streams.ts'
+import { fromStore, lookAtBucket } from './bucket.ts'
+
+/** What a Table's things are called and how they must be, as class and spec decide. */
+export type TableTarget = {
+  readonly className: string
+  readonly bucket: string
+  readonly stream: string
+  readonly mark: Mark
+  readonly adoption: Adoption
+  readonly settings: LogSettings
+}
+
+export type Part<T> = { readonly ownership: Ownership; readonly seen: T }
+
+export type TableObserved = {
+  readonly target: TableTarget
+  readonly bucket: Part<Found> | undefined
+  readonly stream: Part<StreamSeen> | undefined
+  /** The schema in force, which is the newest in the bucket. */
+  readonly schema: TableSchema | undefined
+  /** Number of the last schema that the log holds. */
+  readonly announced: number
+  /** The last revision that anybody has seen. */
+  readonly known: number
+  readonly progress: { readonly revision: string }
+  readonly served: { readonly facades: number; readonly behind: readonly string[] }
+}
+
+export function tableTarget(table: Table, found: BackendClass, namespaceUid: string): TableTarget {
+  const { namespace, name, uid, annotations } = table.metadata
+  const identity = { installation: found.spec.installationID, kind: 'Table', namespace, name } as const
+  const named = externalName(identity)
+  const namespaceUids = (found.spec.adoptions ?? [])
+    .filter(entry => entry.namespace === namespace)
+    .map(entry => entry.namespaceUID)
+  return {
+    className: found.metadata.name,
+    bucket: table.status?.external?.bucket ?? named,
+    stream: table.status?.external?.stream ?? named,
+    mark: { ...identity, namespaceUid, uid },
+    adoption: { asked: annotations?.[adoptAnnotation] === 'true', namespaceUids },
+    settings: logSettings(table, found),
+  }
+}
+
+/** Bucket and stream, and whose they are. */
+export async function observeParts(
+  target: TableTarget,
+  { objects, streams }: Backends,
+): Promise<Pick<TableObserved, 'bucket' | 'stream'>> {
+  const [found, stream] = await Promise.all([
+    lookAtBucket(objects, target.bucket),
+    lookAtStream(streams, target.stream),
+  ])
+  const whose = (what: string, mark: Found) => judge(what, mark, target.mark, target.adoption)
+  return {
+    bucket: found && { seen: found, ownership: whose(`bucket ${target.bucket}`, found) },
+    stream: stream && { seen: stream, ownership: whose(`stream ${target.stream}`, stream.found) },
+  }
+}
+
+export async function observeTable(
+  table: Table,
+  target: TableTarget,
+  backends: Backends,
+  fold: (current: { revision: string }, urgent: boolean) => { readonly revision: string },
+): Promise<TableObserved> {
+  const { uid, namespace, name } = table.metadata
+  const [parts, schema] = await Promise.all([
+    observeParts(target, backends),
+    schemaInBucket(table, target.bucket, backends.objects),
+  ])
+  const stream = parts.stream?.seen
+  const shown = Number(table.status?.progress?.revision ?? 0)
+  const known = Math.max(shown, backends.reported.tableRevision(uid))
+  const current = Math.max(known, stream?.last ?? 0)
+  const epoch = table.status?.external?.epoch ?? stream?.epoch ?? 1
+  const log = changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch }, backends.streams)
+  // Each announcement is a record, and status names a schema only once it is announced.
+  const told = table.status?.schema?.number
+  const sure = told !== undefined && told === schema?.number && (stream?.last ?? 0) >= told
+  return {
+    target,
+    ...parts,
+    schema,
+    announced: sure ? told : stream === undefined ? 0 : await announcedSchema(log),
+    known,
+    // The first row decides whether a lost log may be remade, so it is shown at once.
+    progress: fold({ revision: String(current) }, current > (told ?? 0) && shown <= (told ?? 0)),
+    served: backends.reported.served(uid, schema?.number ?? 0),
+  }
+}
+
+/** The newest schema in the bucket. Where status names one that the spec still fits, one look at that is enough. */
+async function schemaInBucket(table: Table, bucket: string, objects: ObjectStore): Promise<TableSchema | undefined> {
+  const inForce = table.status?.schema
+  try {
+    if (inForce !== undefined && planSchema(table.spec, inForce).kind === 'same') {
+      return await readSchema(objects, bucket, inForce.number)
+    }
+    return await fromStore(() => newestSchema(objects, bucket))
+  } catch (error) {
+    // Neither the bucket nor the document: both are for the plan to judge.
+    if (s3Code(error) === 'NoSuchBucket') return undefined
+    if (isBlastyError(error, 'BACKEND_REFUSED') && error.cause === undefined) return undefined
+    throw error
+  }
+}

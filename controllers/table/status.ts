@@ -1,0 +1,141 @@
+/** What is observed of a Table, as conditions and fields: pure. */
+
+import type { Table, TableStatus } from '../../crds/types.gen.ts'
+import type { TableSchema } from '../../engine/schema/schema.ts'
+import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
+import { differences } from '../streams.ts'
+import { lostBucket, lostLog } from './lost.ts'
+import type { TableObserved } from './observe.ts'
+import { wantedStream } from './plan.ts'
+import { serviceName } from './service-name.ts'
+
+/** Seconds after which the facades are looked at again, should their news be missed. */
+const servedAgainSeconds = 30
+
+export function tableStatus(table: Table, observed: TableObserved): StatusReport {
+  const served = servedCondition(observed)
+  return {
+    conditions: [bucketCondition(table, observed), logCondition(table, observed), served],
+    fields: fieldsOf(table, observed),
+    ...(served.status === 'True' ? {} : { afterSeconds: servedAgainSeconds }),
+  }
+}
+
+function bucketCondition(table: Table, observed: TableObserved): ReportedCondition {
+  const { bucket, schema, target } = observed
+  const type = 'BucketReady'
+  const lost = lostBucket(table, observed)
+  if (lost !== undefined) return { type, status: 'False', reason: lost.reason, message: lost.message }
+  if (bucket?.ownership.type === 'foreign' && bucket.seen.marked !== 'no') {
+    return { type, status: 'False', reason: bucket.ownership.reason, message: bucket.ownership.message }
+  }
+  if (bucket?.ownership.type !== 'ours' || schema === undefined) {
+    return { type, status: 'False', reason: 'Creating', message: `bucket ${target.bucket} is not made yet` }
+  }
+  return { type, status: 'True', reason: 'Created', message: `bucket ${target.bucket} holds schema ${schema.number}` }
+}
+
+function logCondition(table: Table, observed: TableObserved): ReportedCondition {
+  const { stream, target } = observed
+  const type = 'LogReady'
+  const lost = lostLog(table, observed)
+  if (lost !== undefined) return { type, status: 'False', reason: lost.reason, message: lost.message }
+  if (stream?.ownership.type === 'foreign') {
+    return { type, status: 'False', reason: stream.ownership.reason, message: stream.ownership.message }
+  }
+  if (stream?.ownership.type !== 'ours' || !isAnnounced(observed)) {
+    return { type, status: 'False', reason: 'Creating', message: `stream ${target.stream} is not made yet` }
+  }
+  const drifted = differences(stream.seen.config, wantedStream(table, observed))
+  if (drifted.length > 0) {
+    const message = `${drifted.join(', ')} of stream ${target.stream} are not as they were set`
+    // Under Observe this is news and no fault: whoever changed it wanted so.
+    const status = table.spec.driftPolicy === 'Observe' ? 'True' : 'False'
+    return { type, status, reason: 'Drifted', message }
+  }
+  return { type, status: 'True', reason: 'Created', message: `stream ${target.stream} takes writes` }
+}
+
+function servedCondition({ served, schema }: TableObserved): ReportedCondition {
+  const type = 'Served'
+  if (served.facades === 0) return { type, status: 'False', reason: 'NoFacade', message: 'no facade is running' }
+  if (schema === undefined) {
+    return { type, status: 'False', reason: 'NoSchema', message: 'no schema is in force yet' }
+  }
+  if (served.behind.length > 0) {
+    const message = `schema ${schema.number} is not loaded yet by ${served.behind.slice(0, 8).join(', ')}`
+    return { type, status: 'False', reason: 'FacadeBehind', message }
+  }
+  return { type, status: 'True', reason: 'Served', message: `every facade serves schema ${schema.number}` }
+}
+
+/** True when the log holds the announcement of the newest schema. */
+function isAnnounced({ schema, announced }: TableObserved): boolean {
+  return schema !== undefined && announced >= schema.number
+}
+
+function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'observedGeneration' | 'conditions'> {
+  const { target, stream, bucket, schema, progress } = observed
+  const before = table.status
+  const ours = bucket?.ownership.type === 'ours' && stream?.ownership.type === 'ours'
+  const resolved = { backendClassName: target.className }
+  // Nobody may act on what is not made, marked and announced; what was stays, for it tells what may be lost.
+  if (!ours || schema === undefined || !isAnnounced(observed)) {
+    const { external, schema: inForce, service, effective, progress: known } = before ?? {}
+    return {
+      ...resolved,
+      ...(inForce && { schema: inForce }),
+      ...(external && { external }),
+      ...(service && { service }),
+      ...(effective && { effective }),
+      ...(known && { progress: known }),
+    }
+  }
+  const { namespace, name } = table.metadata
+  const asSet = differences(stream.seen.config, wantedStream(table, observed)).length === 0
+  return {
+    ...resolved,
+    schema: statusSchema(schema),
+    external: { bucket: target.bucket, stream: target.stream, epoch: stream.seen.epoch },
+    service: serviceName(namespace, name),
+    effective: asSet ? { log: { ...target.settings } } : (before?.effective ?? { log: { ...target.settings } }),
+    progress: { ...progress },
+  }
+}
+
+/** The schema as a value of its own: what is observed is not to be changed through a status. */
+function statusSchema(schema: TableSchema): NonNullable<TableStatus['schema']> {
+  return {
+    number: schema.number,
+    columns: schema.columns.map(({ items, ...column }) => (items === undefined ? column : { ...column, items: itemsOf(items) })),
+    retired: schema.retired.map(column => ({ ...column })),
+    primaryKey: [...schema.primaryKey],
+    ...(schema.eventTime && { eventTime: { ...schema.eventTime } }),
+  }
+}
+
+type Items = NonNullable<NonNullable<TableStatus['schema']>['columns'][number]['items']>
+type ItemType = Items['type']
+
+const itemTypes: ReadonlySet<string> = new Set<ItemType>([
+  'String',
+  'Int32',
+  'Int64',
+  'Double',
+  'Decimal',
+  'Boolean',
+  'Date',
+  'Timestamp',
+  'UUID',
+  'Bytes',
+])
+
+function itemsOf(items: NonNullable<TableSchema['columns'][number]['items']>): Items {
+  const { type, ...rest } = items
+  if (!isItemType(type)) throw new TypeError(`an Array of ${type} cannot be`)
+  return { type, ...rest }
+}
+
+function isItemType(type: string): type is ItemType {
+  return itemTypes.has(type)
+}

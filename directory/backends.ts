@@ -1,0 +1,75 @@
+/** The connections of one process to the backends of one class, under the credentials of its role. */
+
+import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
+import { connectStreams, type Streams } from '../backends/streams/connect.ts'
+import { BlastyError } from '../base/errors.ts'
+import { secrets } from '../controllers/kinds.ts'
+import type { BackendClass } from '../crds/types.gen.ts'
+import { openReports, type Reports } from '../engine/membership/reports.ts'
+import { type KubeClient, keyFor } from '../operator/mod.ts'
+
+export type Role = 'worker' | 'facade'
+
+export type ClassBackends = {
+  readonly className: string
+  readonly installationID: string
+  readonly streams: Streams
+  readonly objects: ObjectStore
+  readonly search: { readonly host: string; readonly key: string }
+  readonly reports: Reports
+  readonly close: () => Promise<void>
+}
+
+export type ConnectOptions = {
+  readonly found: BackendClass
+  readonly client: Pick<KubeClient, 'get'>
+  readonly role: Role
+  readonly id: string
+  readonly credentialsNamespace: string
+}
+
+/** Connects and joins the members of the installation. */
+export async function connectClass({
+  found,
+  client,
+  role,
+  id,
+  credentialsNamespace,
+}: ConnectOptions): Promise<ClassBackends> {
+  const { spec, metadata } = found
+  const { name } = spec.credentials[role].secretRef
+  const secret = await client.get(secrets, keyFor(name, credentialsNamespace))
+  const value = (key: string): string => {
+    const encoded = secret.data?.[key]
+    if (encoded === undefined) {
+      const problem = `Secret ${credentialsNamespace}/${name} has no key ${key}`
+      throw new BlastyError('BACKEND_REFUSED', { backend: 'Kubernetes API', problem })
+    }
+    return Buffer.from(encoded, 'base64').toString()
+  }
+  const streams = await connectStreams({
+    servers: spec.streams.servers,
+    user: value('natsUser'),
+    password: value('natsPassword'),
+    name: `blasty ${role} ${id}`,
+  })
+  try {
+    const reports = await openReports(streams, spec.installationID)
+    await reports.publish({ kind: 'member', role, id })
+    return {
+      className: metadata.name,
+      installationID: spec.installationID,
+      streams,
+      objects: objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') }),
+      search: { host: spec.search.hosts[0] ?? '', key: value('searchKey') },
+      reports,
+      close: async () => {
+        await reports.close()
+        await streams.close()
+      },
+    }
+  } catch (error) {
+    await streams.close()
+    throw error
+  }
+}

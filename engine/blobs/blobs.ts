@@ -1,0 +1,90 @@
+/** Blobs of a Table, beside its rows, named by the SHA-256 of their content; streamed in and out, never whole in memory. */
+
+import { createHash, randomUUID } from 'node:crypto'
+import { Readable, Transform } from 'node:stream'
+import type { ObjectStore } from '../../backends/object-store/store.ts'
+import { BlastyError } from '../../base/errors.ts'
+
+/** What a Blob column holds. */
+export type BlobRef = { readonly sha256: string; readonly size: number; readonly type: string }
+
+/** Largest blob in bytes. */
+export const maxBlobBytes = 5 * 1024 ** 3
+
+const keyOf = (sha256: string): string => `_blasty/blobs/${sha256}`
+const uploadKey = (id: string): string => `_blasty/uploads/${id}`
+
+export type Expected = { readonly sha256?: string; readonly size?: number; readonly type: string }
+
+/**
+ * Stores what `chunks` brings. The content lies under a name of its own until its hash is known, so a broken upload leaves
+ * nothing that a row could name.
+ * @throws BLOB_MISMATCH when size or hash are not those announced, or the blob is too large
+ */
+export async function storeBlob(
+  objects: ObjectStore,
+  bucket: string,
+  chunks: AsyncIterable<Uint8Array>,
+  expected: Expected,
+): Promise<BlobRef> {
+  const hash = createHash('sha256')
+  let size = 0
+  const limit = expected.size ?? maxBlobBytes
+  const measure = new Transform({
+    transform(chunk: Uint8Array, _, done) {
+      size += chunk.length
+      hash.update(chunk)
+      if (size > limit) done(mismatch('size', `more than ${limit}`, limit))
+      else done(null, chunk)
+    },
+  })
+  const temporary = uploadKey(randomUUID())
+  const source = Readable.from(chunks)
+  source.on('error', error => measure.destroy(error))
+  try {
+    await objects.upload(bucket, temporary, source.pipe(measure), {
+      type: expected.type,
+      ...(expected.size === undefined ? {} : { size: expected.size }),
+    })
+    const sha256 = hash.digest('hex')
+    if (expected.size !== undefined && size !== expected.size) throw mismatch('size', size, expected.size)
+    if (expected.sha256 !== undefined && sha256 !== expected.sha256) throw mismatch('SHA-256', sha256, expected.sha256)
+    await objects.copy(bucket, temporary, keyOf(sha256))
+    return { sha256, size, type: expected.type }
+  } catch (error) {
+    source.destroy()
+    throw measure.errored ?? error
+  } finally {
+    await objects.remove(bucket, [temporary])
+  }
+}
+
+/** A stream of the blob's bytes, or of `length` of them from `offset`. Throws BLOB_NOT_FOUND. */
+export async function readBlob(
+  objects: ObjectStore,
+  bucket: string,
+  table: string,
+  { sha256 }: BlobRef,
+  offset: number,
+  length: number,
+): Promise<Readable> {
+  if (!(await hasBlob(objects, bucket, sha256))) throw new BlastyError('BLOB_NOT_FOUND', { table })
+  return objects.download(bucket, keyOf(sha256), offset, length)
+}
+
+export async function hasBlob(objects: ObjectStore, bucket: string, sha256: string): Promise<boolean> {
+  return (await objects.head(bucket, keyOf(sha256))) !== undefined
+}
+
+/** An address that reads the blob, for `seconds`. */
+export function presignBlob(
+  objects: ObjectStore,
+  bucket: string,
+  { sha256 }: BlobRef,
+  seconds: number,
+): Promise<string> {
+  return objects.presign('GET', bucket, keyOf(sha256), seconds)
+}
+
+const mismatch = (property: string, actual: string | number, expected: string | number) =>
+  new BlastyError('BLOB_MISMATCH', { property, actual, expected })

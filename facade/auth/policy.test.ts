@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { isBlastyError } from '../../base/errors.ts'
+import type { AccessPolicy, AccessPolicySpec } from '../../crds/types.gen.ts'
+import type { Identity } from './identity.ts'
+import { type Action, allowedActions, authorize } from './policy.ts'
+
+const now = Date.parse('2026-06-01T00:00:00Z')
+const web: Identity = { user: 'system:serviceaccount:cinema:web', groups: ['system:serviceaccounts', 'oidc:analysts'] }
+const films = { namespace: 'cinema', name: 'films' }
+
+type Changes = { spec?: Partial<AccessPolicySpec>; namespace?: string; generation?: number; accepted?: string | null }
+
+function policy({ spec = {}, namespace = 'cinema', generation = 2, accepted = 'True' }: Changes = {}): AccessPolicy {
+  const since = '2026-01-01T00:00:00Z'
+  const status = accepted === 'True' ? 'True' : accepted === 'False' ? 'False' : 'Unknown'
+  const condition = { type: 'Accepted', status, observedGeneration: 2, reason: 'Ok', message: '' } as const
+  return {
+    apiVersion: 'blasty.dev/v1alpha1',
+    kind: 'AccessPolicy',
+    metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: since, namespace, generation },
+    spec: {
+      subjects: [{ kind: 'ServiceAccount', name: 'web' }],
+      rules: [{ tables: { names: ['films'] }, actions: ['Get', 'Query'] }],
+      ...spec,
+    },
+    status: {
+      observedGeneration: 2,
+      ...(accepted === null ? {} : { conditions: [{ ...condition, lastTransitionTime: since }] }),
+    },
+  }
+}
+
+const allowed = (policies: AccessPolicy[], identity = web, table = films): Action[] =>
+  [...allowedActions(identity, policies, table, now)].sort()
+
+describe('AccessPolicies', () => {
+  it('allow nothing when there is none', () => assert.deepEqual(allowed([]), []))
+
+  it('allow their actions on their tables to their subjects', () => {
+    assert.deepEqual(allowed([policy()]), ['Get', 'Query'])
+    assert.deepEqual(allowed([policy()], { ...web, user: 'system:serviceaccount:other:web' }), [])
+    assert.deepEqual(allowed([policy()], web, { namespace: 'cinema', name: 'secrets' }), [])
+  })
+
+  it('know users and groups by name', () => {
+    const spec = (kind: 'User' | 'Group', name: string) => ({ spec: { subjects: [{ kind, name }] } })
+    assert.deepEqual(allowed([policy(spec('Group', 'oidc:analysts'))]), ['Get', 'Query'])
+    assert.deepEqual(allowed([policy(spec('User', 'system:serviceaccount:cinema:web'))]), ['Get', 'Query'])
+    assert.deepEqual(allowed([policy(spec('User', 'web'))]), [])
+    assert.deepEqual(allowed([policy(spec('Group', 'system:serviceaccount:cinema:web'))]), [])
+  })
+
+  it('add up', () => {
+    const writers = policy({ spec: { rules: [{ tables: { names: ['films', 'other'] }, actions: ['Put', 'Get'] }] } })
+    assert.deepEqual(allowed([policy(), writers]), ['Get', 'Put', 'Query'])
+  })
+
+  it('reach no further than their namespace', () => {
+    const elsewhere = policy({ namespace: 'evil', spec: { subjects: [{ kind: 'Group', name: 'oidc:analysts' }] } })
+    assert.deepEqual(allowed([elsewhere]), [])
+  })
+
+  it('allow nothing until they are accepted as they now stand', () => {
+    assert.deepEqual(allowed([policy({ accepted: 'False' })]), [])
+    assert.deepEqual(allowed([policy({ accepted: 'Unknown' })]), [])
+    assert.deepEqual(allowed([policy({ accepted: null })]), [])
+    assert.deepEqual(allowed([policy({ generation: 3 })]), [])
+  })
+
+  it('allow nothing from their end on, or when that cannot be read', () => {
+    const ending = (expiresAt: string) => allowed([policy({ spec: { expiresAt } })])
+    assert.deepEqual(ending('2026-06-01T00:00:01Z'), ['Get', 'Query'])
+    assert.deepEqual(ending('2026-06-01T00:00:00Z'), [])
+    assert.deepEqual(ending('2026-06-01T02:00:00+02:00'), [])
+    assert.deepEqual(ending('soon'), [])
+  })
+
+  it('allow nothing by a rule that limits rows or columns, which is not built', () => {
+    for (const limit of [{ where: 'a = 1' }, { check: 'a = 1' }, { columns: ['a'] }]) {
+      assert.deepEqual(
+        allowed([policy({ spec: { rules: [{ tables: { names: ['films'] }, actions: ['Get'], ...limit }] } })]),
+        [],
+      )
+    }
+  })
+})
+
+describe('a caller who may not', () => {
+  it('is told so when it may do something else with the table', () => {
+    authorize(web, [policy()], films, 'Get', now)
+    assert.throws(
+      () => authorize(web, [policy()], films, 'Put', now),
+      (error: unknown) =>
+        isBlastyError(error, 'PERMISSION_DENIED') &&
+        error.message === 'system:serviceaccount:cinema:web may not Put on cinema/films; an AccessPolicy must allow it',
+    )
+  })
+
+  it('does not learn that the table exists when it may do nothing with it', () => {
+    const table = { namespace: 'cinema', name: 'secrets' }
+    assert.throws(
+      () => authorize(web, [policy()], table, 'Get', now),
+      (error: unknown) =>
+        isBlastyError(error, 'TABLE_NOT_FOUND') && error.message === 'no table cinema/secrets that you may see',
+    )
+  })
+})

@@ -1,0 +1,201 @@
+/** From a Table's schema to the proto file of its own service. */
+
+import type { TableSchema } from '../../engine/schema/schema.ts'
+import { columnFields } from './columns.ts'
+import type { ProtoField, ProtoFile, ProtoMessage, ProtoMethod } from './model.ts'
+import { defaultJsonName, tableNames } from './names.ts'
+
+/** The proto file of a Table: keyed ones have Get, List, Put, Delete and Watch; append-only ones Put and Watch. */
+export function tableFile(namespace: string, table: string, schema: TableSchema): ProtoFile {
+  const names = tableNames(namespace, table)
+  const { fields, reserved } = columnFields(schema)
+  const keyFields = schema.primaryKey.flatMap(name => fields.get(name) ?? [])
+  const keyed = keyFields.length > 0
+  const local = (suffix: string) => `.${names.package}.${names.prefix}${suffix}`
+  const row: ProtoMessage = {
+    name: `${names.prefix}Row`,
+    comment: 'A row.',
+    fields: [...fields.values()],
+    reserved,
+  }
+  const messages = [
+    row,
+    ...(keyed ? keyedMessages(names.prefix, keyFields, local) : []),
+    ...putMessages(names.prefix, local, keyed),
+    ...watchMessages(names.prefix, local),
+  ]
+  const used = new Set(messages.flatMap(message => message.fields.map(({ type }) => type)))
+  return {
+    path: names.path,
+    package: names.package,
+    comment: `Table ${table} in namespace ${namespace}, schema ${schema.number}.`,
+    imports: importsFor(used),
+    service: {
+      name: `${names.prefix}Service`,
+      comment: `Reads, writes and follows the rows of ${namespace}/${table}.`,
+      methods: methods(`${names.prefix}Service`, keyed),
+    },
+    messages,
+  }
+}
+
+/** The files that declare the types used, sorted by path. */
+function importsFor(types: ReadonlySet<string>): string[] {
+  const imports = new Set<string>()
+  for (const type of types) {
+    if (type === '.google.protobuf.Timestamp') imports.add('google/protobuf/timestamp.proto')
+    else if (type === '.google.protobuf.Value') imports.add('google/protobuf/struct.proto')
+    else if (/^\.blasty\.v1\.(Watch|Start|EventKind)/.test(type)) imports.add('blasty/v1/subscription_service.proto')
+    else if (type.startsWith('.blasty.v1.')) imports.add('blasty/v1/common.proto')
+  }
+  return [...imports].sort()
+}
+
+function methods(service: string, keyed: boolean): ProtoMethod[] {
+  const method = (name: string, comment: string, serverStreaming = false): ProtoMethod => ({
+    name,
+    input: `${service}${name}Request`,
+    output: `${service}${name}Response`,
+    serverStreaming,
+    comment,
+  })
+  const put = method('Put', keyed ? 'Inserts a row or replaces it whole.' : 'Appends a row.')
+  const watch = method('Watch', 'Follows changes from the start asked for until the client leaves.', true)
+  if (!keyed) return [put, watch]
+  return [
+    method('Get', 'Reads one row by its key.'),
+    method('List', 'Reads a page of rows in the order of the key.'),
+    put,
+    method('Delete', 'Deletes the row with this key, if there is one.'),
+    watch,
+  ]
+}
+
+type Local = (suffix: string) => string
+type FieldSpec = readonly [name: string, type: string, comment: string, more?: Partial<ProtoField>]
+
+/** A message whose fields are numbered from 1 in their order. */
+function message(name: string, comment: string, specs: readonly FieldSpec[], oneofs: ProtoMessage['oneofs'] = []) {
+  const fields = specs.map(([field, type, text, more], i) => ({
+    name: field,
+    number: i + 1,
+    type,
+    jsonName: defaultJsonName(field),
+    comment: text,
+    ...more,
+  }))
+  return { name, comment, fields, oneofs }
+}
+
+const minToken: FieldSpec = ['min_token', '.blasty.v1.Token', 'What is read must be at least this new.']
+const token: FieldSpec = ['token', '.blasty.v1.Token', 'The revision served.']
+const cursor: FieldSpec = [
+  'cursor',
+  '.blasty.v1.TablePosition',
+  'Position to resume after; unset while a batch goes on.',
+]
+const repeated = { label: 'repeated' as const }
+
+function keyedMessages(prefix: string, keyFields: readonly ProtoField[], local: Local): ProtoMessage[] {
+  const service = `${prefix}Service`
+  return [
+    { name: `${prefix}Key`, comment: 'The primary key of a row.', fields: keyFields },
+    message(`${service}GetRequest`, 'One key.', [['key', local('Key'), 'The key.'], minToken]),
+    message(`${service}GetResponse`, 'One row.', [
+      ['row', local('Row'), 'The row.'],
+      ['revision', 'uint64', 'Revision of its last change.'],
+      token,
+    ]),
+    message(`${service}ListRequest`, 'A page of a listing.', [
+      ['page_size', 'uint32', 'Rows a page, 1 to 1,000; 0 = 100.'],
+      ['page_token', 'string', 'The next_page_token of the page before.'],
+      minToken,
+    ]),
+    message(`${service}ListResponse`, 'A page of rows.', [
+      ['rows', local('Row'), 'Rows in the order of the key.', repeated],
+      ['revisions', 'uint64', 'Revision of the last change of each row.', repeated],
+      ['next_page_token', 'string', 'Asks for the next page; empty on the last.'],
+      token,
+    ]),
+    message(
+      `${service}DeleteRequest`,
+      'One key to delete.',
+      [
+        ['key', local('Key'), 'The key.'],
+        ['if_revision', 'uint64', 'The last change of the row must have this revision.', { oneof: 'condition' }],
+        ...writeOptions,
+      ],
+      [{ name: 'condition', comment: 'What must hold of the row before.' }],
+    ),
+    message(`${service}DeleteResponse`, 'A row deleted.', written),
+  ]
+}
+
+const writeOptions: readonly FieldSpec[] = [
+  ['mutation_id', 'string', 'Makes a retry safe; at most 128 characters.'],
+  ['ack_level', '.blasty.v1.AckLevel', 'How far the change must have come before the answer.', { isEnum: true }],
+]
+const written: readonly FieldSpec[] = [
+  ['revision', 'uint64', 'Revision of the change.'],
+  ['token', '.blasty.v1.Token', 'Position of the change.'],
+  ['replayed', 'bool', 'True when this mutation_id had been written before.'],
+  ['ack_level', '.blasty.v1.AckLevel', 'The level reached.', { isEnum: true }],
+]
+
+function putMessages(prefix: string, local: Local, keyed: boolean): ProtoMessage[] {
+  const conditions: FieldSpec[] = [
+    ['if_absent', 'bool', 'The row must not exist. Only true is allowed.', { oneof: 'condition' }],
+    ['if_revision', 'uint64', 'The last change of the row must have this revision.', { oneof: 'condition' }],
+  ]
+  return [
+    message(
+      `${prefix}ServicePutRequest`,
+      'One row to put.',
+      [['row', local('Row'), 'The whole row.'], ...(keyed ? conditions : []), ...writeOptions],
+      keyed ? [{ name: 'condition', comment: 'What must hold of the row before.' }] : [],
+    ),
+    message(`${prefix}ServicePutResponse`, 'A row put.', written),
+  ]
+}
+
+function watchMessages(prefix: string, local: Local): ProtoMessage[] {
+  const start = { oneof: 'start' }
+  const one = { oneof: 'message' }
+  return [
+    message(
+      `${prefix}ServiceWatchRequest`,
+      'What to follow.',
+      [
+        ['where', 'string', 'A SQL expression over the columns; empty = all rows.'],
+        ['now', '.blasty.v1.StartNow', 'Changes after this moment.', start],
+        ['snapshot', '.blasty.v1.StartSnapshot', 'Every row there is, then the changes after.', start],
+        ['after', '.blasty.v1.TablePosition', 'Changes after this position.', start],
+        ['heartbeat_seconds', 'uint32', 'Longest silence, 1 to 300; 0 = 15.'],
+      ],
+      [{ name: 'start', comment: 'Where to start; now when unset.' }],
+    ),
+    message(
+      `${prefix}ServiceWatchResponse`,
+      'A message to the watching client.',
+      [
+        ['rows', local('SnapshotRows'), 'Rows of the snapshot.', one],
+        ['ready', '.blasty.v1.WatchReady', 'The snapshot is complete; or the watch is set up.', one],
+        ['events', local('Events'), 'Changes, in the order of the log.', one],
+        ['progress', '.blasty.v1.WatchProgress', 'Nothing happened up to here.', one],
+      ],
+      [{ name: 'message', comment: 'Rows and ready first, then events; progress at any time after.' }],
+    ),
+    message(`${prefix}SnapshotRows`, 'Some rows of a snapshot.', [
+      ['rows', local('Row'), 'The rows.', repeated],
+      ['revisions', 'uint64', 'Revision of the last change of each row.', repeated],
+    ]),
+    message(`${prefix}Events`, 'Some changes.', [['events', local('Event'), 'The changes.', repeated], cursor]),
+    message(`${prefix}Event`, 'One change of one row.', [
+      ['kind', '.blasty.v1.EventKind', 'How the row moved.', { isEnum: true }],
+      ['revision', 'uint64', 'Revision of the change.'],
+      ['commit_time', '.google.protobuf.Timestamp', 'When the log took it.'],
+      ['old_row', local('Row'), 'The row before.'],
+      ['new_row', local('Row'), 'The row after; unset when deleted or no longer seen.'],
+    ]),
+  ]
+}

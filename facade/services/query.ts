@@ -1,0 +1,178 @@
+/** QueryService: SQL as typed columns, and rows by key. */
+
+import {
+  blobValue,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBTimestampTZValue,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+import { BlastyError } from '../../base/errors.ts'
+import type { SqlDatabases } from '../../engine/sql/databases.ts'
+import type { QueryParameters } from '../../engine/sql/query.ts'
+import { runQuery } from '../../engine/sql/query.ts'
+import type { ColumnValues, ResultColumn, ResultType } from '../../engine/sql/result.ts'
+import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
+import {
+  QueryEngine,
+  type QueryRequest,
+  type QueryService,
+  type Value,
+} from '../../proto/gen/blasty/v1/query_service_pb.js'
+import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
+import { keyOf, rowMessage } from './json.ts'
+import { page, rowAt, rowsAt } from './rows.ts'
+import { patiently, type Scope } from './scope.ts'
+import type { Snapshots } from './snapshots.ts'
+import { positionOf, wantedRevision } from './token.ts'
+
+const maxKeys = 1000
+/** Longest run of one statement, in milliseconds. */
+const queryMillis = 60_000
+
+export function queryService(
+  scope: Scope,
+  snapshots: Snapshots,
+  databases: SqlDatabases,
+): ServiceImplementation<typeof QueryService> {
+  return {
+    query: (request, context) => query(scope, databases, request, context),
+    async get({ table: ref, keyJson, minToken }, context) {
+      const { table } = scope.table(context.identity, ref, 'table', 'Get')
+      const { encoded } = keyOf(table, keyJson, 'key_json')
+      const { row, token } = await rowAt(table, encoded, minToken, context)
+      return { row: rowMessage(table, row), token }
+    },
+    async batchGet({ table: ref, keysJson, minToken }, context) {
+      const { table } = scope.table(context.identity, ref, 'table', 'Get')
+      if (keysJson.length === 0 || keysJson.length > maxKeys) {
+        throw new BlastyError('INVALID_ARGUMENT', { field: 'keys_json', problem: `must hold 1 to ${maxKeys} keys` })
+      }
+      const keys = keysJson.map((text, index) => keyOf(table, text, `keys_json[${index}]`).encoded)
+      const { rows, token } = await rowsAt(table, keys, minToken, context)
+      return { results: rows.map(row => (row === undefined ? {} : { row: rowMessage(table, row) })), token }
+    },
+    async list({ table: ref, pageSize, pageToken, minToken }, context) {
+      const { table } = scope.table(context.identity, ref, 'table', 'List')
+      const { rows, nextPageToken, token } = await page(table, { pageSize, pageToken, minToken }, snapshots, context)
+      return { rows: rows.map(row => rowMessage(table, row)), nextPageToken, token }
+    },
+  }
+}
+
+async function* query(scope: Scope, databases: SqlDatabases, request: QueryRequest, context: CallContext) {
+  const { namespace, sql, minToken } = request
+  if (namespace === '') throw new BlastyError('INVALID_ARGUMENT', { field: 'namespace', problem: 'is required' })
+  const tableOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query').table
+  const parts = runQuery({
+    sql,
+    parameters: parametersOf(request),
+    visible: scope.visible(context.identity, namespace, 'Query'),
+    database: () => databases.of(namespace),
+    freshen: async (name, signal) => {
+      const table = tableOf(name)
+      const wanted = wantedRevision(minToken, table)
+      const patience = { signal, deadline: context.deadline }
+      await patiently(patience, `SQL over table ${table.log.table}`, wanted, waiting =>
+        table.reached(wanted, 'columns', waiting),
+      )
+    },
+    timeoutMillis: queryMillis,
+    signal: context.signal,
+  })
+  for await (const part of parts) {
+    switch (part.kind) {
+      case 'columns':
+        yield { part: { case: 'header' as const, value: { columns: part.columns.map(columnMessage) } } }
+        break
+      case 'rows':
+        yield {
+          part: { case: 'batch' as const, value: { rows: part.count, columns: part.columns.map(valuesMessage) } },
+        }
+        break
+      case 'end': {
+        const tables = [...part.revisions].map(([name, revision]) => positionOf(tableOf(name), revision))
+        const value = { token: { tables }, engine: QueryEngine.EMBEDDED, rows: BigInt(part.rows) }
+        yield { part: { case: 'trailer' as const, value } }
+      }
+    }
+  }
+}
+
+const columnTypes: Readonly<Record<ResultType, ColumnType>> = {
+  Boolean: ColumnType.BOOLEAN,
+  Int32: ColumnType.INT32,
+  Int64: ColumnType.INT64,
+  Double: ColumnType.DOUBLE,
+  Decimal: ColumnType.DECIMAL,
+  String: ColumnType.STRING,
+  UUID: ColumnType.UUID,
+  Bytes: ColumnType.BYTES,
+  Date: ColumnType.DATE,
+  Timestamp: ColumnType.TIMESTAMP,
+  JSON: ColumnType.JSON,
+}
+
+function columnMessage({ name, type, precision = 0, scale = 0 }: ResultColumn) {
+  return { name, type: columnTypes[type], precision, scale }
+}
+
+function valuesMessage({ nulls, kind, values }: ColumnValues) {
+  switch (kind) {
+    case 'bools':
+      return { nulls, values: { case: 'bools' as const, value: { values } } }
+    case 'int32s':
+      return { nulls, values: { case: 'int32s' as const, value: { values } } }
+    case 'int64s':
+      return { nulls, values: { case: 'int64s' as const, value: { values } } }
+    case 'doubles':
+      return { nulls, values: { case: 'doubles' as const, value: { values } } }
+    case 'strings':
+      return { nulls, values: { case: 'strings' as const, value: { values } } }
+    case 'bytes':
+      return { nulls, values: { case: 'bytes' as const, value: { values } } }
+  }
+}
+
+function parametersOf({ parameters, namedParameters }: QueryRequest): QueryParameters {
+  const named = Object.entries(namedParameters)
+  if (named.length > 0 && parameters.length > 0) {
+    throw new BlastyError('INVALID_ARGUMENT', {
+      field: 'parameters',
+      problem: 'give parameters or named_parameters, not both',
+    })
+  }
+  if (named.length === 0) return parameters.map((value, index) => parameterOf(value, `parameters[${index}]`))
+  return Object.fromEntries(named.map(([name, value]) => [name, parameterOf(value, `named_parameters[${name}]`)]))
+}
+
+function parameterOf({ kind }: Value, field: string): DuckDBValue {
+  const invalid = (problem: string) => new BlastyError('INVALID_ARGUMENT', { field, problem })
+  switch (kind.case) {
+    case undefined:
+    case 'nullValue':
+      return null
+    case 'boolValue':
+    case 'int64Value':
+    case 'doubleValue':
+    case 'stringValue':
+      return kind.value
+    case 'bytesValue':
+      return blobValue(kind.value)
+    case 'decimalValue': {
+      const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(kind.value) ?? []
+      const digits = whole.replace(/^0+(?=\d)/, '') + fraction
+      if (whole === '' || digits.length > 38) throw invalid('must be a decimal of at most 38 digits, such as "12.50"')
+      return new DuckDBDecimalValue(BigInt(sign + digits), Math.max(digits.length, fraction.length), fraction.length)
+    }
+    case 'dateValue': {
+      const days = /^\d{4}-\d{2}-\d{2}$/.test(kind.value)
+        ? Date.parse(`${kind.value}T00:00:00Z`) / 86_400_000
+        : Number.NaN
+      if (!Number.isInteger(days)) throw invalid('must be a date such as "2026-01-31"')
+      return new DuckDBDateValue(days)
+    }
+    case 'timestampValue':
+      return new DuckDBTimestampTZValue(kind.value.seconds * 1_000_000n + BigInt(Math.floor(kind.value.nanos / 1000)))
+  }
+}

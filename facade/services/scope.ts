@@ -1,0 +1,176 @@
+/** What every service shares: who may reach which Table, how a wait ends, and the filters in use. */
+
+import { BlastyError } from '../../base/errors.ts'
+import { accessPolicies, indexes, subscriptions, tables } from '../../controllers/kinds.ts'
+import type { AccessPolicy, Index, Subscription } from '../../crds/types.gen.ts'
+import type { Directory, ServedTable } from '../../directory/directory.ts'
+import type { RowTest } from '../../engine/feed/event.ts'
+import { type Predicate, parsePredicate, toTest } from '../../engine/predicate/predicate.ts'
+import { isTrue, keyFor } from '../../operator/mod.ts'
+import type { Identity } from '../auth/identity.ts'
+import { type Action, allowedActions, authorize, type TableName } from '../auth/policy.ts'
+import type { CallContext } from '../grpc/context.ts'
+
+/** A reference as requests carry it; unset fields are empty. */
+export type Ref = TableName | undefined
+
+/** How long a call without a deadline may wait for what it needs, in milliseconds. */
+const defaultPatienceMillis = 30_000
+/** What is kept of the client's deadline so that the answer still reaches it. */
+const answerMillis = 20
+const maxWhereLength = 8192
+const cachedFilters = 1000
+
+export class Scope {
+  readonly directory: Directory
+  readonly #filters = new Map<string, { readonly predicate: Predicate | undefined; readonly test: RowTest }>()
+
+  constructor(directory: Directory) {
+    this.directory = directory
+  }
+
+  /** The actions a caller may do on a Table. */
+  allowed(identity: Identity, table: TableName): ReadonlySet<Action> {
+    return allowedActions(identity, this.#policies(), table, Date.now())
+  }
+
+  /**
+   * The Table, if the caller may do all the actions.
+   * @throws INVALID_ARGUMENT, TABLE_NOT_FOUND, PERMISSION_DENIED, TABLE_NOT_READY, LOG_LOST
+   */
+  table(identity: Identity, ref: Ref, field: string, ...actions: [Action, ...Action[]]): ServedTable {
+    const table = named(ref, field)
+    for (const action of actions) authorize(identity, this.#policies(), table, action, Date.now())
+    return this.#served(table)
+  }
+
+  /** Names of the Tables of a namespace that the caller may do `action` on. */
+  visible(identity: Identity, namespace: string, action: Action): Set<string> {
+    const policies = this.#policies()
+    const names = this.directory
+      .read(tables)
+      .list(namespace)
+      .map(({ metadata }) => metadata.name)
+    return new Set(
+      names.filter(name => allowedActions(identity, policies, { namespace, name }, Date.now()).has(action)),
+    )
+  }
+
+  /** An Index that is ready, with its Table. An Index of a Table that may not be searched does not exist for the caller. */
+  index(identity: Identity, ref: Ref): { readonly index: Index; readonly served: ServedTable } {
+    const { namespace, name } = named(ref, 'index')
+    const index = this.directory.read(indexes).get(keyFor(name, namespace))
+    const title = `${namespace}/${name}`
+    const table = index && { namespace, name: index.spec.tableRef.name }
+    if (index === undefined || table === undefined || this.allowed(identity, table).size === 0) {
+      throw new BlastyError('INDEX_NOT_FOUND', { index: title })
+    }
+    authorize(identity, this.#policies(), table, 'Search', Date.now())
+    if (index.status?.external?.index === undefined) {
+      throw new BlastyError('INDEX_NOT_READY', { index: title, reason: whyNot(index.status?.conditions) })
+    }
+    return { index, served: this.#served(table) }
+  }
+
+  /** A Subscription that is provisioned, with its Table. */
+  subscription(identity: Identity, ref: Ref): { readonly subscription: Subscription; readonly served: ServedTable } {
+    const { namespace, name } = named(ref, 'subscription')
+    const subscription = this.directory.read(subscriptions).get(keyFor(name, namespace))
+    const title = `${namespace}/${name}`
+    const table = subscription && { namespace, name: subscription.spec.tableRef.name }
+    if (subscription === undefined || table === undefined || this.allowed(identity, table).size === 0) {
+      throw new BlastyError('SUBSCRIPTION_NOT_FOUND', { subscription: title })
+    }
+    authorize(identity, this.#policies(), table, 'Subscribe', Date.now())
+    if (subscription.status?.external?.stream === undefined) {
+      throw new BlastyError('TABLE_NOT_READY', {
+        table: `subscription ${title}`,
+        reason: whyNot(subscription.status?.conditions),
+      })
+    }
+    return { subscription, served: this.#served(table) }
+  }
+
+  /** The compiled filter of a `where`, shared by all who use the same text. An empty text is no filter. */
+  async filter(
+    served: ServedTable,
+    where: string,
+  ): Promise<{ readonly predicate: Predicate | undefined; readonly test: RowTest }> {
+    if (where === '') return { predicate: undefined, test: () => true }
+    if (where.length > maxWhereLength) {
+      throw new BlastyError('INVALID_ARGUMENT', {
+        field: 'where',
+        problem: `is longer than ${maxWhereLength} characters`,
+      })
+    }
+    const schema = served.table.schemas.current
+    const key = `${served.table.descriptor.uid} ${schema.number} ${where}`
+    const known = this.#filters.get(key)
+    if (known !== undefined) return known
+    const predicate = await parsePredicate(where, schema)
+    const filter = { predicate, test: toTest(predicate) }
+    if (this.#filters.size >= cachedFilters) {
+      const oldest = this.#filters.keys().next()
+      if (!oldest.done) this.#filters.delete(oldest.value)
+    }
+    this.#filters.set(key, filter)
+    return filter
+  }
+
+  #policies(): AccessPolicy[] {
+    return this.directory.read(accessPolicies).list()
+  }
+
+  #served(table: TableName): ServedTable {
+    const served = this.directory.table(table.namespace, table.name)
+    if (served !== undefined) return served
+    const title = `${table.namespace}/${table.name}`
+    const resource = this.directory.read(tables).get(keyFor(table.name, table.namespace))
+    if (resource === undefined) throw new BlastyError('TABLE_NOT_FOUND', { table: title })
+    const conditions = resource.status?.conditions ?? []
+    const log = conditions.find(({ type }) => type === 'LogReady')
+    if (log?.reason === 'LogLost') throw new BlastyError('LOG_LOST', { table: title, problem: log.message })
+    throw new BlastyError('TABLE_NOT_READY', { table: title, reason: whyNot(conditions) })
+  }
+}
+
+/** True when the operator says that a resource is ready. */
+export const isReady = (resource: { status?: { conditions?: readonly { type: string; status: string }[] } }): boolean =>
+  isTrue(resource as never, 'Ready')
+
+function whyNot(conditions: readonly { type: string; status: string; message: string }[] = []): string {
+  const problem =
+    conditions.find(({ type, status }) => type === 'Stalled' && status === 'True') ??
+    conditions.find(({ type, status }) => type === 'Accepted' && status !== 'True') ??
+    conditions.find(({ status, type }) => status !== 'True' && type !== 'Ready')
+  return problem?.message || 'it is being set up'
+}
+
+function named(ref: Ref, field: string): TableName {
+  if (ref === undefined || ref.namespace === '' || ref.name === '') {
+    throw new BlastyError('INVALID_ARGUMENT', { field, problem: 'namespace and name are required' })
+  }
+  return ref
+}
+
+/**
+ * Runs `work` with a signal that aborts shortly before the caller's deadline, or after half a minute without one.
+ * @throws WAIT_TIMEOUT when time is what ended it
+ */
+export async function patiently<T>(
+  { signal, deadline }: Pick<CallContext, 'signal' | 'deadline'>,
+  what: string,
+  revision: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const left = Math.min(defaultPatienceMillis, Math.max(0, deadline - Date.now() - answerMillis))
+  const timeout = AbortSignal.timeout(Math.ceil(left))
+  try {
+    return await work(AbortSignal.any([signal, timeout]))
+  } catch (error) {
+    if (timeout.aborted && !signal.aborted && error === timeout.reason) {
+      throw new BlastyError('WAIT_TIMEOUT', { what, revision }, { cause: error })
+    }
+    throw error
+  }
+}

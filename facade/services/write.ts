@@ -1,0 +1,60 @@
+/** Writing to a Table for a caller: checks, the log, and waiting for the level asked for. */
+
+import { BlastyError } from '../../base/errors.ts'
+import type { ServedTable } from '../../directory/directory.ts'
+import type { Committed, RowChange } from '../../engine/log/writer.ts'
+import type { Row } from '../../engine/schema/schema.ts'
+import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
+import type { CallContext } from '../grpc/context.ts'
+import type { Searchable } from './searchable.ts'
+import { tokenOf } from './token.ts'
+
+const maxMutationIdLength = 128
+const defaultPatienceMillis = 30_000
+const answerMillis = 20
+
+export type WriteRequest = {
+  readonly served: ServedTable
+  /** Changes of a keyed Table, or rows to append to one without a key. */
+  readonly changes: readonly RowChange[] | { readonly append: readonly Row[] }
+  readonly mutationId: string
+  readonly ackLevel: AckLevel
+}
+
+export type Written = Committed & { readonly token: ReturnType<typeof tokenOf>; readonly ackLevel: AckLevel }
+
+/**
+ * Writes one batch. When the deadline passes while waiting for the level, what is committed is answered with the level reached.
+ * @throws the errors of the log's writer; INVALID_ARGUMENT; UNSUPPORTED for ARCHIVED
+ */
+export async function write(request: WriteRequest, context: CallContext, searchable: Searchable): Promise<Written> {
+  const { served, changes, mutationId, ackLevel } = request
+  const { table } = served
+  if (ackLevel === AckLevel.ARCHIVED) {
+    throw new BlastyError('UNSUPPORTED', { what: 'ack level ARCHIVED', instead: 'use REPLICATED' })
+  }
+  if (mutationId.length > maxMutationIdLength || !mutationId.isWellFormed()) {
+    throw new BlastyError('INVALID_ARGUMENT', {
+      field: 'mutation_id',
+      problem: `must be at most ${maxMutationIdLength} characters of Unicode`,
+    })
+  }
+  const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
+  // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
+  const signal = AbortSignal.timeout(Math.ceil(left))
+  const options = {
+    principal: context.identity.user,
+    schema: table.schemas.current.number,
+    signal,
+    ...(mutationId === '' ? {} : { mutationId }),
+  }
+  const committed =
+    'append' in changes
+      ? await table.writer.append(changes.append, options)
+      : await table.writer.write(changes, options)
+  const reached =
+    ackLevel === AckLevel.SEARCHABLE && (await searchable(served, committed.revision, signal))
+      ? AckLevel.SEARCHABLE
+      : AckLevel.REPLICATED
+  return { ...committed, token: tokenOf(table, committed.revision), ackLevel: reached }
+}

@@ -1,0 +1,179 @@
+/** The worker role: keeps indexes true and routes durable Subscriptions, its share of them among the live workers. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { KubeConfig } from '@kubernetes/client-node'
+import { indexes, subscriptions } from '../controllers/kinds.ts'
+import type { Index, Subscription } from '../crds/types.gen.ts'
+import { Directory, type ServedTable } from '../directory/directory.ts'
+import { type RouterStart, route } from '../engine/feed/router.ts'
+import { logState } from '../engine/log/log.ts'
+import { placement } from '../engine/membership/placement.ts'
+import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
+import { createClient, keyFor, type Logger } from '../operator/mod.ts'
+import { indexJob } from './index-job.ts'
+import { type Job, Jobs } from './jobs.ts'
+import { ProgressReporter } from './progress.ts'
+
+export type WorkerOptions = {
+  readonly kubeConfig: KubeConfig
+  /** Unique among live workers. */
+  readonly id: string
+  readonly controllerName: string
+  readonly credentialsNamespace: string
+  /** Cache folder of this process alone. */
+  readonly dataDirectory: string
+  readonly log: Logger
+}
+
+export type Worker = {
+  readonly unready: () => string[]
+  readonly close: () => Promise<void>
+}
+
+const tableReportMillis = 10_000
+
+/** Starts working; resolves when the first share of the work has been taken. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const client = createClient(options.kubeConfig, { userAgent: 'blasty-worker' })
+  const directory = new Directory({ ...options, client, role: 'worker' })
+  const jobs = new Jobs(options.log)
+  const membership = new Map<object, () => void>()
+  let scheduled = false
+  let closed = false
+
+  const share = () => {
+    scheduled = false
+    if (!closed) jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options)))
+  }
+  const shareSoon = () => {
+    if (scheduled || closed) return
+    scheduled = true
+    setImmediate(share)
+  }
+  directory.onTable((_, served) => {
+    const reports = served?.backends.reports
+    if (reports !== undefined && !membership.has(reports)) {
+      membership.set(
+        reports,
+        reports.onChange(report => report.kind === 'member' && shareSoon()),
+      )
+    }
+    shareSoon()
+  })
+  directory.cache(indexes).subscribe(shareSoon)
+  directory.cache(subscriptions).subscribe(shareSoon)
+  await directory.start()
+  share()
+  return {
+    unready: () => directory.unready(),
+    close: async () => {
+      closed = true
+      for (const stop of membership.values()) stop()
+      await jobs.close()
+      await directory.close()
+      await client.close()
+    },
+  }
+}
+
+/** This worker's share of the work on one Table. */
+function jobsOf(served: ServedTable, directory: Directory, options: WorkerOptions): Job[] {
+  const { namespace, name, uid } = served.table.descriptor
+  const workers = served.backends.reports
+    .current()
+    .flatMap(report => (report.kind === 'member' && report.role === 'worker' ? [report.id] : []))
+  const mine = (job: string) => placement(job, workers).worker === options.id
+  const ofTable = ({ spec }: Index | Subscription) => spec.tableRef.name === name
+  const all = [
+    tableJob(served),
+    ...directory
+      .read(indexes)
+      .list(namespace)
+      .filter(ofTable)
+      .flatMap(index => indexJob(index, served, options) ?? []),
+    ...directory
+      .read(subscriptions)
+      .list(namespace)
+      .filter(ofTable)
+      .flatMap(one => subscriptionJob(one, served, options) ?? []),
+  ]
+  return all.filter(({ id }) => mine(`${uid} ${id}`))
+}
+
+/** What a job on a Table depends on beside its own resource. */
+export const tableVersion = ({ table: { descriptor }, backends }: ServedTable): string =>
+  `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${backends.className} ${backends.streams.connection.getServer()}`
+
+/** Tells how far a Table's log goes. */
+function tableJob(served: ServedTable): Job {
+  const { table, backends } = served
+  return {
+    id: `table/${table.descriptor.uid}`,
+    version: tableVersion(served),
+    run: async signal => {
+      let told = -1
+      while (!signal.aborted) {
+        const { last, bytes } = await logState(table.log)
+        if (last !== told)
+          await backends.reports.publish({ kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes })
+        told = last
+        await sleep(tableReportMillis, undefined, { signal }).catch(() => {})
+      }
+    },
+  }
+}
+
+function subscriptionJob(
+  subscription: Subscription,
+  served: ServedTable,
+  { id: worker, log }: WorkerOptions,
+): Job | undefined {
+  const { metadata, spec, status } = subscription
+  const stream = status?.external?.stream
+  if (stream === undefined || metadata.deletionTimestamp !== undefined) return undefined
+  const key = keyFor(metadata.name, metadata.namespace)
+  return {
+    id: `subscription/${metadata.uid}`,
+    version: `${tableVersion(served)} ${stream} ${JSON.stringify([spec.where, spec.start])}`,
+    run: async signal => {
+      const { table, backends } = served
+      const where = spec.where ?? ''
+      const test = where === '' ? () => true : toTest(await parsePredicate(where, table.schemas.current))
+      const reporter = new ProgressReporter(backends.reports, error =>
+        log.warn({ err: error, subscription: key }, 'a report could not be written'),
+      )
+      try {
+        await route({
+          table,
+          stream,
+          test,
+          start: startOf(spec.start),
+          signal,
+          onProgress: ({ epoch, revision, delivered }, error) =>
+            reporter.tell({
+              kind: 'subscription',
+              subscriptionUid: metadata.uid,
+              worker,
+              epoch,
+              revision,
+              delivered,
+              ...(error === undefined ? {} : { error }),
+            }),
+        })
+      } finally {
+        await reporter.end()
+      }
+    },
+  }
+}
+
+function startOf(start: Subscription['spec']['start']): RouterStart {
+  switch (start.from) {
+    case 'Revision':
+      return { from: 'Revision', revision: start.revision ?? 0 }
+    case 'Snapshot':
+      return { from: 'Snapshot' }
+    default:
+      return { from: 'Now' }
+  }
+}
