@@ -39,18 +39,17 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   if (options.kubeconfig === undefined) kubeConfig.loadFromDefault()
   else kubeConfig.loadFromFile(options.kubeconfig)
   const ended = endRequested()
-  const metrics = createMetrics()
   const serving: Serving[] = []
   const [host, port] = splitAddress(options.healthAddress)
   let started = false
   const health = await startHealthServer({
     host,
     port,
-    registry: metrics.registry,
+    registry: createMetrics().registry,
     unready: () => (started ? serving.flatMap(one => one.unready()) : ['starting']),
   })
   try {
-    for (const role of roles) serving.push(await start(role, kubeConfig, options, log, metrics))
+    for (const role of roles) serving.push(await start(role, kubeConfig, options, log))
     started = true
     log.info({ healthPort: health.port }, 'ready')
     await ended
@@ -65,13 +64,7 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   }
 }
 
-async function start(
-  role: RoleName,
-  kubeConfig: KubeConfig,
-  options: RoleOptions,
-  log: Logger,
-  metrics: ReturnType<typeof createMetrics>,
-): Promise<Serving> {
+async function start(role: RoleName, kubeConfig: KubeConfig, options: RoleOptions, log: Logger): Promise<Serving> {
   const { controllerName, credentialsNamespace } = options
   const id = `${hostname()
     .toLowerCase()
@@ -101,8 +94,6 @@ async function start(
         dataDirectory: await dataDirectory(options, role),
         sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads },
       })
-      // For whoever started this on port 0.
-      process.stdout.write(`facade listening on port ${facade.port}\n`)
       return facade
     }
   }

@@ -67,8 +67,11 @@ export type Search = {
   readonly documentCount: (index: string) => Promise<number>
 
   readonly getDocument: (index: string, id: string) => Promise<SearchDocument | undefined>
-  /** Adds or replaces documents, given as NDJSON. The task is all or none. */
-  readonly addDocuments: (index: string, ndjson: string) => Promise<TaskNumber>
+  /**
+   * Adds or replaces documents, given as NDJSON. The task is all or none. A server makes an index that is missing, then
+   * with `primaryKey`.
+   */
+  readonly addDocuments: (index: string, ndjson: string, primaryKey: string) => Promise<TaskNumber>
   readonly deleteDocuments: (index: string, ids: readonly string[]) => Promise<TaskNumber>
   readonly deleteAllDocuments: (index: string) => Promise<TaskNumber>
   /** Waits until a task has been carried out; what it did is then found. Throws BACKEND_REFUSED when it failed. */
@@ -154,8 +157,8 @@ export function connectSearch(options: SearchOptions): Search {
       asking<SearchDocument | undefined>(index, () => client.index(index).getDocument(id)).catch(
         unless('document_not_found', undefined),
       ),
-    addDocuments: (index, ndjson) =>
-      enqueued(index, () => client.index(index).addDocumentsFromString(ndjson, 'application/x-ndjson')),
+    addDocuments: (index, ndjson, primaryKey) =>
+      enqueued(index, () => client.index(index).addDocumentsFromString(ndjson, 'application/x-ndjson', { primaryKey })),
     deleteDocuments: (index, ids) => enqueued(index, () => client.index(index).deleteDocuments([...ids])),
     deleteAllDocuments: index => enqueued(index, () => client.index(index).deleteAllDocuments()),
     taskDone,

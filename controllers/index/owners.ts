@@ -20,8 +20,8 @@ export async function lookAtOwner(search: Search, index: string): Promise<Found>
 
 /** Marks an index, before it is made. */
 export async function putOwner(search: Search, index: string, mark: Mark): Promise<void> {
-  if ((await search.getIndex(ownersIndex)) === undefined) await search.createIndex(ownersIndex, 'id')
-  const task = await search.addDocuments(ownersIndex, JSON.stringify({ id: index, ...markDocument(mark) }))
+  const document = JSON.stringify({ id: index, ...markDocument(mark) })
+  const task = await search.addDocuments(ownersIndex, document, 'id')
   await search.taskDone(ownersIndex, task)
 }
 

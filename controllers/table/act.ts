@@ -7,7 +7,7 @@ import { writeSchema } from '../../engine/schema/documents.ts'
 import { type Context, StalledError } from '../../operator/mod.ts'
 import type { Backends } from '../backends.ts'
 import { createStream, updateStream } from '../streams.ts'
-import { claimBucket, remarkBucket } from './bucket.ts'
+import { claimBucket, createBucket, remarkBucket } from './bucket.ts'
 import type { TableTarget } from './observe.ts'
 import type { TableAction } from './plan.ts'
 
@@ -21,12 +21,15 @@ export async function actOnTable(
   const { bucket, stream, mark } = target
   const known = table.status?.external
   switch (action.type) {
+    case 'CreateBucket':
+      await createBucket(objects, bucket, mark)
+      if (known !== undefined) remade(event, `bucket ${bucket}`)
+      return
     case 'ClaimBucket': {
       if (!(await claimBucket(objects, bucket, mark))) {
         const message = `bucket ${bucket} holds objects and carries no mark of Blasty; it is left alone`
         throw new StalledError('NotMarked', message, { condition: 'BucketReady' })
       }
-      if (known !== undefined) remade(event, `bucket ${bucket}`)
       return
     }
     case 'AdoptBucket':

@@ -20,11 +20,16 @@ export async function lookAtBucket(objects: ObjectStore, bucket: string): Promis
 }
 
 /**
- * Makes the bucket unless it exists and marks it by its first object. A bucket that holds something already is not ours to
- * mark: false. When another marked it first, its mark stays, to be seen by the next look.
+ * Makes a bucket that was just seen not to be there, and marks it by its first object. When another marks it first, its
+ * mark stays, to be seen by the next look.
  */
-export async function claimBucket(objects: ObjectStore, bucket: string, mark: Mark): Promise<boolean> {
+export async function createBucket(objects: ObjectStore, bucket: string, mark: Mark): Promise<void> {
   await objects.makeBucket(bucket)
+  await objects.put(bucket, ownerKey, bodyOf(mark), { ifAbsent: true })
+}
+
+/** Marks a bucket without a mark, as a crash leaves one. One that holds something already is not ours to mark: false. */
+export async function claimBucket(objects: ObjectStore, bucket: string, mark: Mark): Promise<boolean> {
   if ((await keysOf(objects, bucket, 1)).some(key => key !== ownerKey)) return false
   await objects.put(bucket, ownerKey, bodyOf(mark), { ifAbsent: true })
   return true

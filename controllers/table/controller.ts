@@ -20,7 +20,8 @@ import type { ProgressFold } from '../progress.ts'
 import { onlyServed, servesTable } from '../served.ts'
 import { actOnTable } from './act.ts'
 import { deleteData, heldBy } from './clean-up.ts'
-import { observeTable, type TableTarget, tableTarget } from './observe.ts'
+import { TableMemory } from './memory.ts'
+import { lookAtTable, observedOf, type TableTarget, tableTarget } from './observe.ts'
 import { planTable } from './plan.ts'
 import { tableStatus } from './status.ts'
 
@@ -30,6 +31,7 @@ export function tableController(
   options: { readonly pool: BackendPool; readonly progress: ProgressFold; readonly controllerName: string },
 ): Controller {
   const { pool, progress, controllerName } = options
+  const memory = new TableMemory()
   const controller = defineController({
     kind: tables,
     watches: [
@@ -51,18 +53,32 @@ export function tableController(
           if (blocked !== undefined) return blocked
         }
         progress.forget(table.metadata.uid)
+        memory.forget(table.metadata.uid)
         return undefined
       },
       holdsWhilePaused: table => table.spec.deletionPolicy === 'Delete',
     },
     accept: (table, { read }) => judgeClass(table, read),
     connect: (table, context) => connectTable(table, pool, context),
-    observe: (table, { target, backends }, { now }) =>
-      observeTable(table, target, backends, (current, urgent) =>
-        progress.fold(table.metadata.uid, table.status?.progress, current, now, urgent),
-      ),
+    observe: async (table, { target, backends }, { now }) => {
+      const { uid, generation } = table.metadata
+      const fresh = memory.fresh(uid, generation, now)
+      const look = fresh ?? (await lookAtTable(table, target, backends, memory.hints(uid)))
+      const observed = observedOf(table, target, look, backends, (current, urgent) =>
+        progress.fold(uid, table.status?.progress, current, now, urgent),
+      )
+      const plan = planTable(table, observed)
+      if (fresh === undefined && !('blocked' in plan) && plan.length === 0) memory.saw(uid, generation, look, now)
+      return observed
+    },
     plan: planTable,
-    act: (action, table, { target, backends }, { event }) => actOnTable(action, table, target, backends, event),
+    act: async (action, table, { target, backends }, { event }) => {
+      const { uid } = table.metadata
+      memory.did(uid)
+      await actOnTable(action, table, target, backends, event)
+      if (action.type === 'WriteSchema') memory.did(uid, { written: action.schema.number })
+      if (action.type === 'AnnounceSchemas') memory.did(uid, { announced: action.to })
+    },
     status: tableStatus,
   })
   return onlyServed(controller, tables, (table, read) => servesTable(table, controllerName, read))

@@ -14,6 +14,7 @@ import { type Adoption, adoptAnnotation, type Found, judge, type Mark, type Owne
 import { externalName } from '../names.ts'
 import { lookAtStream, type StreamSeen } from '../streams.ts'
 import { fromStore, lookAtBucket } from './bucket.ts'
+import type { Hints } from './memory.ts'
 
 /** What a Table's things are called and how they must be, as class and spec decide. */
 export type TableTarget = {
@@ -74,44 +75,64 @@ export async function observeParts(
   }
 }
 
-export async function observeTable(
+/** What one look outside tells. */
+export type TableLook = Pick<TableObserved, 'bucket' | 'stream' | 'schema' | 'announced' | 'known'>
+
+export async function lookAtTable(
   table: Table,
   target: TableTarget,
   backends: Backends,
-  fold: (current: { revision: string }, urgent: boolean) => { readonly revision: string },
-): Promise<TableObserved> {
+  hints: Hints,
+): Promise<TableLook> {
   const { uid, namespace, name } = table.metadata
-  const [parts, schema] = await Promise.all([
-    observeParts(target, backends),
-    schemaInBucket(table, target.bucket, backends.objects),
-  ])
-  const stream = parts.stream?.seen
-  const shown = Number(table.status?.progress?.revision ?? 0)
-  const known = Math.max(shown, backends.reported.tableRevision(uid))
-  const current = Math.max(known, stream?.last ?? 0)
-  const epoch = table.status?.external?.epoch ?? stream?.epoch ?? 1
+  // Before the log is asked: what is reported later may well be newer than its answer.
+  const known = Math.max(Number(table.status?.progress?.revision ?? 0), backends.reported.tableRevision(uid))
+  const parts = await observeParts(target, backends)
+  const schema =
+    parts.bucket === undefined ? undefined : await schemaInBucket(table, target.bucket, backends.objects, hints)
+  const last = parts.stream?.seen.last ?? 0
+  const epoch = table.status?.external?.epoch ?? parts.stream?.seen.epoch ?? 1
   const log = changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch }, backends.streams)
   // Each announcement is a record, and status names a schema only once it is announced.
-  const told = table.status?.schema?.number
-  const sure = told !== undefined && told === schema?.number && (stream?.last ?? 0) >= told
+  const told = Math.max(table.status?.schema?.number ?? 0, hints.announced ?? 0)
+  const sure = told > 0 && told === schema?.number && last >= told
+  const announced = sure ? told : last === 0 ? 0 : await announcedSchema(log)
+  return { ...parts, schema, announced, known }
+}
+
+/** The look, with what live processes say at this moment. */
+export function observedOf(
+  table: Table,
+  target: TableTarget,
+  look: TableLook,
+  { reported }: Backends,
+  fold: (current: { revision: string }, urgent: boolean) => { readonly revision: string },
+): TableObserved {
+  const { uid } = table.metadata
+  const shown = Number(table.status?.progress?.revision ?? 0)
+  const current = Math.max(look.known, look.stream?.seen.last ?? 0, reported.tableRevision(uid))
+  const schemas = table.status?.schema?.number ?? 0
   return {
     target,
-    ...parts,
-    schema,
-    announced: sure ? told : stream === undefined ? 0 : await announcedSchema(log),
-    known,
+    ...look,
     // The first row decides whether a lost log may be remade, so it is shown at once.
-    progress: fold({ revision: String(current) }, current > (told ?? 0) && shown <= (told ?? 0)),
-    served: backends.reported.served(uid, schema?.number ?? 0),
+    progress: fold({ revision: String(current) }, current > schemas && shown <= schemas),
+    served: reported.served(uid, look.schema?.number ?? 0),
   }
 }
 
-/** The newest schema in the bucket. Where status names one that the spec still fits, one look at that is enough. */
-async function schemaInBucket(table: Table, bucket: string, objects: ObjectStore): Promise<TableSchema | undefined> {
-  const inForce = table.status?.schema
+/** The newest schema in the bucket. Where status or a hint names one that the spec fits, one look at that is enough. */
+async function schemaInBucket(
+  table: Table,
+  bucket: string,
+  objects: ObjectStore,
+  hints: Hints,
+): Promise<TableSchema | undefined> {
+  const newest = Math.max(table.status?.schema?.number ?? 0, hints.written ?? 0)
   try {
-    if (inForce !== undefined && planSchema(table.spec, inForce).kind === 'same') {
-      return await readSchema(objects, bucket, inForce.number)
+    if (newest > 0) {
+      const schema = await readSchema(objects, bucket, newest)
+      if (planSchema(table.spec, schema).kind === 'same') return schema
     }
     return await fromStore(() => newestSchema(objects, bucket))
   } catch (error) {

@@ -11,7 +11,8 @@ import { lostBucket, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 
 export type TableAction =
-  /** Makes the bucket if need be, and marks it if it is empty. */
+  | { readonly type: 'CreateBucket' }
+  /** Marks a bucket of our name that has no mark, if it is empty. */
   | { readonly type: 'ClaimBucket' }
   /** Takes over the bucket of an earlier Table. */
   | { readonly type: 'AdoptBucket'; readonly from: string }
@@ -48,7 +49,8 @@ function foreign({ bucket, stream }: TableObserved): Blocked | undefined {
 }
 
 function bucketActions({ bucket }: TableObserved): TableAction[] {
-  if (bucket === undefined || bucket.seen.marked === 'no') return [{ type: 'ClaimBucket' }]
+  if (bucket === undefined) return [{ type: 'CreateBucket' }]
+  if (bucket.seen.marked === 'no') return [{ type: 'ClaimBucket' }]
   return bucket.ownership.type === 'adoptable' ? [{ type: 'AdoptBucket', from: bucket.ownership.from.uid }] : []
 }
 

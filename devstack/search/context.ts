@@ -18,7 +18,12 @@ export type Context = {
   newUid: () => string
   checkIndex: typeof checkIndex
   /** Writes a task down and answers 202. */
-  enqueue: (type: TaskType, indexUid: string | null, details: { [name: string]: Json }, payload: Payload) => Promise<Answer>
+  enqueue: (
+    type: TaskType,
+    indexUid: string | null,
+    details: { [name: string]: Json },
+    payload: Payload,
+  ) => Promise<Answer>
 }
 
 export function createContext(given: Omit<Context, 'enqueue' | 'checkIndex'>): Context {

@@ -23,7 +23,15 @@ const cases: Case[] = JSON.parse(await read('cases.json'))
 const filters: { settings: Json; cases: { [name: string]: Json }[] } = JSON.parse(await read('filters.json'))
 
 /** Fields whose value differs from run to run; the recording marks those it knew as `(volatile)`. */
-const changing = new Set(['processingTimeMs', 'requestUid', 'link', 'pkgVersion', 'batchUid', 'databaseSize', 'usedDatabaseSize'])
+const changing = new Set([
+  'processingTimeMs',
+  'requestUid',
+  'link',
+  'pkgVersion',
+  'batchUid',
+  'databaseSize',
+  'usedDatabaseSize',
+])
 /** Indexes that this test makes. */
 const ours = ['films', 'films_next', 'airports', 'values']
 
@@ -74,8 +82,12 @@ function expected(recorded: Json | undefined, answer: Json | undefined): Json | 
   if (!isObject(recorded)) return recorded
   const given: { [name: string]: Json } = isObject(answer) ? answer : {}
   const merged: { [name: string]: Json } = {}
+  const ownWords = recorded.code === 'malformed_payload' && recorded.code === given.code // the JSON parser's, not the API's
   for (const [name, value] of Object.entries(recorded)) {
-    const one = changing.has(name) && name in given ? given[name] : expected(value, given[name])
+    const one =
+      (changing.has(name) || (ownWords && name === 'message')) && name in given
+        ? given[name]
+        : expected(value, given[name])
     if (one !== undefined) merged[name] = one
   }
   return merged
@@ -148,7 +160,9 @@ test('every recorded call is answered as Meilisearch answered it', async t => {
       }
       assert.equal(answer.status, status, JSON.stringify(body))
       const shifted = shiftUids(response, firstTask ?? 0)
-      if (isObject(body) && isObject(shifted) && name === 'tasks of an index') shifted.total = body.total ?? null
+      // A server that ran before has more tasks of an index of this name.
+      if (firstTask !== 0 && isObject(body) && isObject(shifted) && name === 'tasks of an index')
+        shifted.total = body.total ?? null
       assert.deepEqual(body, expected(shifted, body))
     })
   }

@@ -28,7 +28,10 @@ const notFilterable = (index: SearchIndex, name: string): ApiError => {
     patterns.length === 0
       ? 'This index does not have configured filterable attributes.'
       : `Available filterable attributes patterns are: \`${patterns.join(', ')}\`.`
-  return new ApiError('invalid_search_facets', `Invalid facet distribution: Pattern \`${name}\` is not filterable. ${available}`)
+  return new ApiError(
+    'invalid_search_facets',
+    `Invalid facet distribution: Pattern \`${name}\` is not filterable. ${available}`,
+  )
 }
 
 /** Counts the values of the wanted facets (`*` for all) among the documents. */
@@ -60,7 +63,7 @@ export function countFacets(index: SearchIndex, wanted: readonly string[], docs:
     order(index, field, found)
     const distribution: { [value: string]: number } = {}
     for (const { value, count } of found.slice(0, index.settings.faceting.maxValuesPerFacet)) {
-      distribution[shown(value)] = (distribution[shown(value)] ?? 0) + count
+      distribution[shown(value)] = count // of the number 2 and the text "2" the later, the text, stays
     }
     result.facetDistribution[field] = distribution
     if (min <= max) result.facetStats[field] = { min, max }
@@ -75,14 +78,22 @@ function order(index: SearchIndex, field: string, found: { value: FacetValue; co
 }
 
 /** Values of one facet that begin with a text, typos allowed as in words. */
-export function searchFacet(index: SearchIndex, field: string, text: string | null, docs: DocSet): { value: string; count: number }[] {
+export function searchFacet(
+  index: SearchIndex,
+  field: string,
+  text: string | null,
+  docs: DocSet,
+): { value: string; count: number }[] {
   if (!filterablePatterns(index.settings).some(pattern => matchesPattern(pattern, field))) {
     const patterns = filterablePatterns(index.settings).toSorted()
     const available =
       patterns.length === 0
         ? 'This index does not have configured filterable attributes.'
         : `Available filterable attributes patterns are: \`${patterns.join(', ')}\`.`
-    throw new ApiError('invalid_facet_search_facet_name', `Attribute \`${field}\` is not facet-searchable. ${available}`)
+    throw new ApiError(
+      'invalid_facet_search_facet_name',
+      `Attribute \`${field}\` is not facet-searchable. ${available}`,
+    )
   }
   const column = index.columns.get(field)
   if (!column) return []

@@ -20,7 +20,20 @@ export type Filter =
 type Lexeme = { kind: 'word' | 'quoted' | 'symbol' | 'end'; text: string; start: number; end: number }
 
 const lexemes = /\s*(?:("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([\p{L}\p{N}_\-/.*]+)|(!=|>=|<=|[=<>()[\],])|(\S))/uy
-const keywords = new Set(['AND', 'OR', 'NOT', 'IN', 'TO', 'EXISTS', 'IS', 'NULL', 'EMPTY', 'CONTAINS', 'STARTS', 'WITH'])
+const keywords = new Set([
+  'AND',
+  'OR',
+  'NOT',
+  'IN',
+  'TO',
+  'EXISTS',
+  'IS',
+  'NULL',
+  'EMPTY',
+  'CONTAINS',
+  'STARTS',
+  'WITH',
+])
 const comparisons: readonly string[] = ['=', '!=', '>', '>=', '<', '<=']
 const isComparison = (text: string): text is Comparison => comparisons.includes(text)
 const negative = { op: 'not' } as const
@@ -36,10 +49,16 @@ function lex(input: string, fail: (message: string, start: number, end: number) 
     const end = match.index + whole.length
     const start = end - (quoted ?? word ?? symbol ?? other ?? '').length
     if (other !== undefined) {
-      if (other === '"' || other === "'") throw fail(`Expression \`${input.slice(start)}\` is missing the following closing delimiter: \`${other}\`.`, start, input.length)
+      if (other === '"' || other === "'")
+        throw fail(
+          `Expression \`${input.slice(start)}\` is missing the following closing delimiter: \`${other}\`.`,
+          start,
+          input.length,
+        )
       throw fail(`Was expecting a value but instead got \`${other}\`.`, start, end)
     }
-    if (quoted !== undefined) found.push({ kind: 'quoted', text: quoted.slice(1, -1).replace(/\\(.)/gs, '$1'), start, end })
+    if (quoted !== undefined)
+      found.push({ kind: 'quoted', text: quoted.slice(1, -1).replace(/\\(.)/gs, '$1'), start, end })
     else if (word !== undefined) found.push({ kind: 'word', text: word, start, end })
     else found.push({ kind: 'symbol', text: symbol ?? '', start, end })
   }
@@ -97,7 +116,11 @@ class Parser {
   #expect(text: string): void {
     if (this.#take(text)) return
     const { start, end } = this.#peek()
-    throw this.#fail(`Expression \`${this.#input.slice(0, start)}\` is missing the following closing delimiter: \`${text}\`.`, start, end)
+    throw this.#fail(
+      `Expression \`${this.#input.slice(0, start)}\` is missing the following closing delimiter: \`${text}\`.`,
+      start,
+      end,
+    )
   }
 
   #or(): Filter {
@@ -114,7 +137,11 @@ class Parser {
 
   #not(): Filter {
     if (++this.#depth > DEPTH) {
-      throw this.#fail(`The filter exceeded the maximum depth limit. Try rewriting the filter so that it contains fewer nested conditions.`, 0, this.#input.length)
+      throw this.#fail(
+        `The filter exceeded the maximum depth limit. Try rewriting the filter so that it contains fewer nested conditions.`,
+        0,
+        this.#input.length,
+      )
     }
     const tree: Filter = this.#take('NOT') ? { ...negative, of: this.#not() } : this.#primary()
     this.#depth--
@@ -140,7 +167,11 @@ class Parser {
     }
     if (kind === 'end') throw this.#fail('Was expecting a value but instead got nothing.', start, end)
     if (kind === 'word') {
-      throw this.#fail(`Was expecting a value but instead got \`${text}\`, which is a reserved keyword. To use \`${text}\` as a field name or a value, surround it by quotes.`, start, end)
+      throw this.#fail(
+        `Was expecting a value but instead got \`${text}\`, which is a reserved keyword. To use \`${text}\` as a field name or a value, surround it by quotes.`,
+        start,
+        end,
+      )
     }
     throw this.#fail(`Was expecting a value but instead got \`${text}\`.`, start, end)
   }
@@ -186,7 +217,8 @@ class Parser {
       return { op: 'startsWith', field, value: this.#value() }
     }
     if (this.#take('CONTAINS')) {
-      const text = 'Using `CONTAINS` in a filter requires enabling the `contains filter` experimental feature. See https://github.com/orgs/meilisearch/discussions/763'
+      const text =
+        'Using `CONTAINS` in a filter requires enabling the `contains filter` experimental feature. See https://github.com/orgs/meilisearch/discussions/763'
       throw new ApiError('feature_not_enabled', `${text}\n${start + 1}:${end + 1} ${this.#input}`)
     }
     return undefined
@@ -245,9 +277,20 @@ class Parser {
   }
 
   #point([lat, lng]: number[]): Point {
-    if (lat === undefined || lng === undefined) throw this.#fail('Was expecting a latitude and a longitude.', 0, this.#input.length)
-    if (Math.abs(lat) > 90) throw this.#fail(`Bad latitude \`${lat}\`. Latitude must be contained between -90 and 90 degrees.`, 0, this.#input.length)
-    if (Math.abs(lng) > 180) throw this.#fail(`Bad longitude \`${lng}\`. Longitude must be contained between -180 and 180 degrees.`, 0, this.#input.length)
+    if (lat === undefined || lng === undefined)
+      throw this.#fail('Was expecting a latitude and a longitude.', 0, this.#input.length)
+    if (Math.abs(lat) > 90)
+      throw this.#fail(
+        `Bad latitude \`${lat}\`. Latitude must be contained between -90 and 90 degrees.`,
+        0,
+        this.#input.length,
+      )
+    if (Math.abs(lng) > 180)
+      throw this.#fail(
+        `Bad longitude \`${lng}\`. Longitude must be contained between -180 and 180 degrees.`,
+        0,
+        this.#input.length,
+      )
     return { lat, lng }
   }
 }
@@ -257,7 +300,10 @@ export function parseFilter(filter: Json, code: Code): Filter | undefined {
   if (filter === null) return undefined
   if (typeof filter === 'string') return new Parser(filter, code).parse()
   const problem = (): ApiError =>
-    new ApiError(code, 'Invalid syntax for the filter parameter: `expected String, Array, found: ' + `${JSON.stringify(filter)}\`.`)
+    new ApiError(
+      code,
+      `Invalid syntax for the filter parameter: \`expected String, Array, found: ${JSON.stringify(filter)}\`.`,
+    )
   if (!Array.isArray(filter)) throw problem()
   const all: Filter[] = []
   for (const item of filter) {

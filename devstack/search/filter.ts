@@ -35,7 +35,8 @@ class Evaluation {
       case 'and': {
         const [first, ...rest] = filter.of.map(one => this.run(one))
         const set = first ?? this.#none()
-        for (const other of rest) for (let doc = 0; doc < set.length; doc++) set[doc] = (set[doc] ?? 0) & (other[doc] ?? 0)
+        for (const other of rest)
+          for (let doc = 0; doc < set.length; doc++) set[doc] = (set[doc] ?? 0) & (other[doc] ?? 0)
         return set
       }
       case 'or': {
@@ -165,9 +166,13 @@ function test(filter: Filter & { field: string }): (value: FacetValue) => boolea
   const number = numberOf(filter.value)
   const text = normaliseFacet(filter.value)
   return value =>
-    'number' in value ? number !== undefined && holds(value.number - number, op) : holds(compareText(value.text, text), op)
+    'number' in value
+      ? number !== undefined && holds(value.number - number, op)
+      : holds(compareText(value.text, text), op)
 }
 
 /** A condition as error messages show it. */
 const written = (filter: Filter & { field: string }): string =>
-  'value' in filter && filter.op !== 'startsWith' ? `"${filter.field}" ${filter.op} "${filter.value}"` : `"${filter.field}"`
+  'value' in filter && filter.op !== 'startsWith'
+    ? `"${filter.field}" ${filter.op} "${filter.value}"`
+    : `"${filter.field}"`

@@ -23,7 +23,10 @@ export function facetValues(doc: Doc, wanted: (path: string) => boolean): Map<st
   const at = (path: string): FieldValue | undefined => {
     if (!wanted(path)) return undefined
     let field = found.get(path)
-    if (!field) found.set(path, (field = { isNull: false, isEmpty: false, values: [] }))
+    if (!field) {
+      field = { isNull: false, isEmpty: false, values: [] }
+      found.set(path, field)
+    }
     return field
   }
   const visit = (path: string, value: Json): void => {

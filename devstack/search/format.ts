@@ -38,7 +38,9 @@ export function pick(doc: Doc, wanted: readonly string[]): Doc {
 function cropLengths(params: SearchParams): { pattern: string; length: number }[] {
   return params.attributesToCrop.map(text => {
     const match = /^(.*):(\d+)$/.exec(text)
-    return match?.[1] === undefined ? { pattern: text, length: params.cropLength } : { pattern: match[1], length: Number(match[2]) }
+    return match?.[1] === undefined
+      ? { pattern: text, length: params.cropLength }
+      : { pattern: match[1], length: Number(match[2]) }
   })
 }
 
@@ -62,7 +64,13 @@ export function formatted(doc: Doc, params: SearchParams, marks: Marks): Doc | u
   return Object.fromEntries(Object.entries(picked).map(([name, value]) => [name, format(value, name)]))
 }
 
-function render(text: string, params: SearchParams, marks: Marks, highlight: boolean, cropLength: number | undefined): string {
+function render(
+  text: string,
+  params: SearchParams,
+  marks: Marks,
+  highlight: boolean,
+  cropLength: number | undefined,
+): string {
   const tokens = tokenize(text)
   const window = cropLength === undefined ? undefined : cropWindow(tokens, marks, cropLength)
   const first = window ? (tokens[window.from]?.start ?? 0) : 0
@@ -118,7 +126,7 @@ const bytes = (text: string): number => Buffer.byteLength(text)
 export function matchPositions(doc: Doc, searchable: readonly string[], marks: Marks): Doc {
   const found: { [path: string]: Json[] } = {}
   const visit = (value: Json, path: string, at: number[]): void => {
-    if (Array.isArray(value)) value.forEach((item, i) => visit(item, path, [...at, i]))
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) visit(item, path, [...at, i])
     else if (isObject(value)) for (const [name, inner] of Object.entries(value)) visit(inner, `${path}.${name}`, at)
     else if (value !== null && searchable.some(pattern => matchesPattern(pattern, path))) {
       const text = String(value)

@@ -35,7 +35,10 @@ async function readBody(message: IncomingMessage): Promise<string> {
     const part = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))
     size += part.length
     if (size > MAX_BODY) {
-      throw new ApiError('payload_too_large', `The provided payload reached the size limit. The maximum accepted payload size is ${MAX_BODY} bytes.`)
+      throw new ApiError(
+        'payload_too_large',
+        `The provided payload reached the size limit. The maximum accepted payload size is ${MAX_BODY} bytes.`,
+      )
     }
     chunks.push(part)
   }
@@ -72,7 +75,12 @@ export function createApi(routes: readonly Route[], keys: Keys, report: (thrown:
     }
     throw new ApiError('not_found', 'Not Found')
   }
-  const respond = async (route: Route, params: Map<string, string>, query: URLSearchParams, message: IncomingMessage): Promise<Answer> => {
+  const respond = async (
+    route: Route,
+    params: Map<string, string>,
+    query: URLSearchParams,
+    message: IncomingMessage,
+  ): Promise<Answer> => {
     const caller = authorise(route, params, keys, message.headers.authorization)
     const text = (): Promise<string> => readBody(message)
     return route.handle({
@@ -132,5 +140,7 @@ function send(response: ServerResponse, message: IncomingMessage, { status, body
     return
   }
   const text = JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+    .end(text)
 }

@@ -57,12 +57,22 @@ export class Keys {
       this.#keys.set(key.uid, key)
     }
     if (this.#keys.size > 0) return
-    const description = (text: string): { description: string; expiresAt: null; indexes: string[] } => ({ description: text, expiresAt: null, indexes: ['*'] })
-    this.create({ name: 'Default Search API Key', actions: ['search'], ...description('Use it to search from the frontend') })
+    const description = (text: string): { description: string; expiresAt: null; indexes: string[] } => ({
+      description: text,
+      expiresAt: null,
+      indexes: ['*'],
+    })
+    this.create({
+      name: 'Default Search API Key',
+      actions: ['search'],
+      ...description('Use it to search from the frontend'),
+    })
     this.create({
       name: 'Default Admin API Key',
       actions: ['*'],
-      ...description('Use it for anything that is not a search operation. Caution! Do not expose it on a public frontend'),
+      ...description(
+        'Use it for anything that is not a search operation. Caution! Do not expose it on a public frontend',
+      ),
     })
   }
 
@@ -88,7 +98,9 @@ export class Keys {
             (one.endsWith('.*') && action.startsWith(one.slice(0, -1))),
         ),
       mayUse: index =>
-        key.indexes.some(pattern => (pattern.endsWith('*') ? index.startsWith(pattern.slice(0, -1)) : pattern === index)),
+        key.indexes.some(pattern =>
+          pattern.endsWith('*') ? index.startsWith(pattern.slice(0, -1)) : pattern === index,
+        ),
       indexes: key.indexes,
     }
   }
@@ -134,9 +146,12 @@ export class Keys {
     const key = this.get(name)
     if (!isObject(body)) throw new ApiError('bad_request', 'Invalid value type: expected an object')
     const fixed = Object.keys(body).find(field => field !== 'name' && field !== 'description')
-    if (fixed === 'key') throw new ApiError('immutable_api_key_key', 'Immutable field `key`: expected one of `description`, `name`')
-    if (fixed === 'uid') throw new ApiError('immutable_api_key_uid', 'Immutable field `uid`: expected one of `description`, `name`')
-    if (fixed !== undefined) throw new ApiError('bad_request', `Immutable field \`${fixed}\`: expected one of \`description\`, \`name\``)
+    if (fixed === 'key')
+      throw new ApiError('immutable_api_key_key', 'Immutable field `key`: expected one of `description`, `name`')
+    if (fixed === 'uid')
+      throw new ApiError('immutable_api_key_uid', 'Immutable field `uid`: expected one of `description`, `name`')
+    if (fixed !== undefined)
+      throw new ApiError('bad_request', `Immutable field \`${fixed}\`: expected one of \`description\`, \`name\``)
     const changed = { ...key, updatedAt: this.#now() }
     if (body.name !== undefined) changed.name = optionalText(body.name)
     if (body.description !== undefined) changed.description = optionalText(body.description)
@@ -156,7 +171,9 @@ export class Keys {
   }
 
   #save(key: Key): void {
-    this.#store.transaction(() => this.#store.run('insert or replace into keys values (?, ?)', key.uid, JSON.stringify(key)))
+    this.#store.transaction(() =>
+      this.#store.run('insert or replace into keys values (?, ?)', key.uid, JSON.stringify(key)),
+    )
     this.#keys.set(key.uid, key)
   }
 }
@@ -164,7 +181,8 @@ export class Keys {
 const optionalText = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
 
 function actionsOf(value: Json): string[] {
-  if (!Array.isArray(value)) throw new ApiError('invalid_api_key_actions', 'Invalid value type at `.actions`: expected an array')
+  if (!Array.isArray(value))
+    throw new ApiError('invalid_api_key_actions', 'Invalid value type at `.actions`: expected an array')
   return value.map((action, i) => {
     if (typeof action === 'string' && knownActions.has(action)) return action
     throw new ApiError('invalid_api_key_actions', `Unknown value \`${String(action)}\` at \`.actions[${i}]\``)
@@ -172,10 +190,14 @@ function actionsOf(value: Json): string[] {
 }
 
 function indexesOf(value: Json): string[] {
-  if (!Array.isArray(value)) throw new ApiError('invalid_api_key_indexes', 'Invalid value type at `.indexes`: expected an array')
+  if (!Array.isArray(value))
+    throw new ApiError('invalid_api_key_indexes', 'Invalid value type at `.indexes`: expected an array')
   return value.map((index, i) => {
     if (typeof index === 'string' && /^[a-zA-Z0-9_-]*\*?$/.test(index) && index !== '') return index
-    throw new ApiError('invalid_api_key_indexes', `Invalid value at \`.indexes[${i}]\`: \`${String(index)}\` is not a valid index uid pattern.`)
+    throw new ApiError(
+      'invalid_api_key_indexes',
+      `Invalid value at \`.indexes[${i}]\`: \`${String(index)}\` is not a valid index uid pattern.`,
+    )
   })
 }
 

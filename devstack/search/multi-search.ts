@@ -1,9 +1,11 @@
 /** Several searches in one call, side by side or merged into one list (federation). */
 import { ApiError, asApiError } from './errors.ts'
 import { countFacets, type FacetResult } from './facets.ts'
+import type { DocSet } from './filter.ts'
 import { checkUid, type Indexes } from './indexes.ts'
 import { type Doc, isObject, type Json } from './json.ts'
-import { find, type Found, hitOf, search, type SearchResult } from './search.ts'
+import { type Found, find, hitOf, type SearchResult, search } from './search.ts'
+import type { SearchIndex } from './search-index.ts'
 import { Fields, parseSearch, refuseUnknown, type SearchParams } from './search-params.ts'
 
 type Query = { uid: string; params: SearchParams; weight: number; paginated: boolean }
@@ -14,7 +16,10 @@ const MAX_QUERIES = 1000
 function parseQueries(body: { [name: string]: Json }): Query[] {
   const { queries } = body
   if (!Array.isArray(queries) || queries.length > MAX_QUERIES) {
-    throw new ApiError('invalid_multi_search_queries', `Invalid value type at \`.queries\`: expected an array of at most ${MAX_QUERIES} queries`)
+    throw new ApiError(
+      'invalid_multi_search_queries',
+      `Invalid value type at \`.queries\`: expected an array of at most ${MAX_QUERIES} queries`,
+    )
   }
   return queries.map((query, i) => {
     const at = `.queries[${i}]`
@@ -24,7 +29,8 @@ function parseQueries(body: { [name: string]: Json }): Query[] {
     if (uid === undefined) throw new ApiError('missing_index_uid', `Missing field \`indexUid\` inside \`${at}\``)
     checkUid(uid, `\`${at}.indexUid\`: `)
     const options = isObject(query.federationOptions) ? query.federationOptions : {}
-    const weight = new Fields(options, `${at}.federationOptions`).number('weight', 'invalid_multi_search_federation') ?? 1
+    const weight =
+      new Fields(options, `${at}.federationOptions`).number('weight', 'invalid_multi_search_federation') ?? 1
     const paginated = ['limit', 'offset', 'page', 'hitsPerPage'].some(name => (query[name] ?? null) !== null)
     return { uid, params: parseSearch(query, ['indexUid', 'federationOptions'], at), weight, paginated }
   })
@@ -72,11 +78,24 @@ export function multiSearch(
 
 type Entry = { found: Found; doc: number; query: number; score: number }
 
-function federated(indexes: Indexes, queries: Query[], options: { [name: string]: Json }, clock: () => number, requestUid: string): Json {
+function federated(
+  indexes: Indexes,
+  queries: Query[],
+  options: { [name: string]: Json },
+  clock: () => number,
+  requestUid: string,
+): Json {
   const started = clock()
-  refuseUnknown(options, ['limit', 'offset', 'facetsByIndex', 'mergeFacets', 'page', 'hitsPerPage', 'distinct'], '.federation')
+  refuseUnknown(
+    options,
+    ['limit', 'offset', 'facetsByIndex', 'mergeFacets', 'page', 'hitsPerPage', 'distinct'],
+    '.federation',
+  )
   if (options.page !== undefined || options.hitsPerPage !== undefined || options.distinct !== undefined) {
-    throw new ApiError('invalid_multi_search_federation', '`page`, `hitsPerPage` and `distinct` of a federation are not built in this development server.')
+    throw new ApiError(
+      'invalid_multi_search_federation',
+      '`page`, `hitsPerPage` and `distinct` of a federation are not built in this development server.',
+    )
   }
   const read = new Fields(options, '.federation')
   const limit = read.count('limit', 'invalid_multi_search_federation') ?? 20
@@ -155,29 +174,33 @@ function sortValue({ found, doc }: Entry, i: number): number | string | undefine
   return sort.descending ? words.at(-1) : words[0]
 }
 
-/** Documents matched by any query, counted once an index. */
-function totalOf(founds: readonly Found[]): number {
-  let total = 0
-  for (const index of new Set(founds.map(found => found.index))) {
-    const any = new Uint8Array(index.end)
-    for (const found of founds) if (found.index === index) found.matching.forEach((bit, doc) => bit && any.fill(1, doc, doc + 1))
-    total += any.reduce((sum, bit) => sum + bit, 0)
+/** The documents of an index that any query matches. */
+function matchedIn(index: SearchIndex, founds: readonly Found[]): DocSet {
+  const any = new Uint8Array(index.end)
+  for (const { index: other, matching } of founds) {
+    if (other === index) for (let doc = 0; doc < any.length; doc++) any[doc] = (any[doc] ?? 0) | (matching[doc] ?? 0)
   }
-  return total
+  return any
 }
 
-function facetsOf(indexes: Indexes, founds: readonly Found[], options: { [name: string]: Json }): { [name: string]: Json } {
+/** Documents matched by any query, counted once an index. */
+const totalOf = (founds: readonly Found[]): number =>
+  [...new Set(founds.map(found => found.index))]
+    .map(index => matchedIn(index, founds).reduce((sum, bit) => sum + bit, 0))
+    .reduce((sum, count) => sum + count, 0)
+
+function facetsOf(
+  indexes: Indexes,
+  founds: readonly Found[],
+  options: { [name: string]: Json },
+): { [name: string]: Json } {
   const wanted = options.facetsByIndex
   if (!isObject(wanted)) return {}
   const byIndex: { [uid: string]: FacetResult } = {}
   for (const [uid, names] of Object.entries(wanted)) {
     if (!Array.isArray(names)) continue
     const index = indexes.get(uid)
-    const matching = new Uint8Array(index.end)
-    for (const found of founds) {
-      if (found.index === index) found.matching.forEach((bit, doc) => bit && matching.fill(1, doc, doc + 1))
-    }
-    byIndex[uid] = countFacets(index, names.map(String), matching)
+    byIndex[uid] = countFacets(index, names.map(String), matchedIn(index, founds))
   }
   if (isObject(options.mergeFacets)) return mergeFacets(Object.values(byIndex))
   const facetsByIndex: { [uid: string]: Json } = {}
@@ -191,13 +214,13 @@ function mergeFacets(results: readonly FacetResult[]): FacetResult {
   const merged: FacetResult = { facetDistribution: {}, facetStats: {} }
   for (const { facetDistribution, facetStats } of results) {
     for (const [field, counts] of Object.entries(facetDistribution)) {
-      const into = (merged.facetDistribution[field] ??= {})
+      const into = merged.facetDistribution[field] ?? {}
+      merged.facetDistribution[field] = into
       for (const [value, count] of Object.entries(counts)) into[value] = (into[value] ?? 0) + count
     }
     for (const [field, { min, max }] of Object.entries(facetStats)) {
-      const into = (merged.facetStats[field] ??= { min, max })
-      into.min = Math.min(into.min, min)
-      into.max = Math.max(into.max, max)
+      const into = merged.facetStats[field] ?? { min, max }
+      merged.facetStats[field] = { min: Math.min(into.min, min), max: Math.max(into.max, max) }
     }
   }
   return merged

@@ -34,7 +34,10 @@ export function parseDocuments(text: string, contentType: string | undefined): D
   const body = parseJson(text)
   const docs = Array.isArray(body) ? body : [body]
   if (docs.every(isObject)) return docs
-  throw new ApiError('malformed_payload', 'The `json` payload provided is malformed. `expected an object or a sequence of objects`.')
+  throw new ApiError(
+    'malformed_payload',
+    'The `json` payload provided is malformed. `expected an object or a sequence of objects`.',
+  )
 }
 
 function parseLines(text: string): Doc[] {
@@ -60,7 +63,10 @@ export function documentKey(doc: Doc, primaryKey: string): string {
     value = primaryKey.split('.').reduce<Json | undefined>((at, part) => (isObject(at) ? at[part] : undefined), doc)
   }
   if (value === undefined) {
-    throw new ApiError('missing_document_id', `Document doesn't have a \`${primaryKey}\` attribute: \`${JSON.stringify(doc)}\`.`)
+    throw new ApiError(
+      'missing_document_id',
+      `Document doesn't have a \`${primaryKey}\` attribute: \`${JSON.stringify(doc)}\`.`,
+    )
   }
   if (typeof value === 'number' && Number.isInteger(value)) return String(value)
   if (typeof value === 'string' && validId.test(value)) return value

@@ -11,7 +11,12 @@ export type MatchingStrategy = 'last' | 'all' | 'frequency'
 const MAX_PROXIMITY = 4
 
 /** Terms that a document must match to reach a level: the fewer, the lower. */
-type Level = { terms: TermMatches[]; pairs: [number, number][]; weightBound: number; startsWith: Map<number, number> | undefined }
+type Level = {
+  terms: TermMatches[]
+  pairs: [number, number][]
+  weightBound: number
+  startsWith: Map<number, number> | undefined
+}
 
 export type Matched = {
   terms: TermMatches[]
@@ -135,7 +140,10 @@ class Ranking {
       if (!left || !right) continue
       const name = `${left.term.position}-${right.term.position}`
       let costs = this.#proximities.get(name)
-      if (!costs) this.#proximities.set(name, (costs = this.#pairCosts(left, right)))
+      if (!costs) {
+        costs = this.#pairCosts(left, right)
+        this.#proximities.set(name, costs)
+      }
       cost += costs[doc] ?? 0
     }
     return cost

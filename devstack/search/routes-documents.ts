@@ -18,7 +18,8 @@ export function documentRoutes(context: Context): Route[] {
     const uid = request.param('index')
     checkUid(uid, '')
     for (const name of request.query.keys()) {
-      if (name !== 'primaryKey') throw new ApiError('bad_request', `Unknown parameter \`${name}\`: expected one of \`primaryKey\``)
+      if (name !== 'primaryKey')
+        throw new ApiError('bad_request', `Unknown parameter \`${name}\`: expected one of \`primaryKey\``)
     }
     const docs = parseDocuments(await request.text(), request.contentType)
     const primaryKey = request.query.get('primaryKey')
@@ -38,7 +39,8 @@ export function documentRoutes(context: Context): Route[] {
     const body = await request.json()
     const filter = isObject(body) ? body.filter : undefined
     if (filter === undefined) throw new ApiError('missing_document_filter', 'Missing field `filter`')
-    if (indexes.has(request.param('index'))) compileFilter(indexes.get(request.param('index')), filter, 'invalid_document_filter')
+    if (indexes.has(request.param('index')))
+      compileFilter(indexes.get(request.param('index')), filter, 'invalid_document_filter')
     const details = { providedIds: 0, deletedDocuments: 0, originalFilter: JSON.stringify(filter) }
     return enqueue('documentDeletion', request.param('index'), details, { do: 'deleteByFilter', filter })
   }
@@ -86,7 +88,12 @@ export function documentRoutes(context: Context): Route[] {
         ),
     },
     { method: 'GET', path: keyed, action: 'documents.get', handle: getOne },
-    { method: 'DELETE', path: keyed, action: 'documents.delete', handle: request => deletion(request, [request.param('id')]) },
+    {
+      method: 'DELETE',
+      path: keyed,
+      action: 'documents.delete',
+      handle: request => deletion(request, [request.param('id')]),
+    },
   ]
 }
 

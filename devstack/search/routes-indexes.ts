@@ -57,7 +57,10 @@ export function indexRoutes(context: Context): Route[] {
     const offset = pageNumber(request, 'offset', 0)
     const limit = pageNumber(request, 'limit', 20)
     const all = indexes.all().filter(index => request.caller.mayUse(index.record.uid))
-    return { status: 200, body: { results: all.slice(offset, offset + limit).map(shown), offset, limit, total: all.length } }
+    return {
+      status: 200,
+      body: { results: all.slice(offset, offset + limit).map(shown), offset, limit, total: all.length },
+    }
   }
   const create = async (request: Request): Promise<Answer> => {
     const body = await fields(request, 'uid', 'primaryKey')
@@ -78,11 +81,18 @@ export function indexRoutes(context: Context): Route[] {
     const rename = typeof body.uid === 'string' ? { rename: body.uid } : {}
     return context.enqueue('indexUpdate', request.param('index'), details, { do: 'updateIndex', primaryKey, ...rename })
   }
-  const stats = (request: Request): Answer => ({ status: 200, body: statsOf(context, indexes.get(request.param('index'))) })
+  const stats = (request: Request): Answer => ({
+    status: 200,
+    body: statsOf(context, indexes.get(request.param('index'))),
+  })
   const globalStats = (request: Request): Answer => {
     const { total, used } = context.store.size()
     const mine = indexes.all().filter(index => request.caller.mayUse(index.record.uid))
-    const lastUpdate = mine.map(index => index.record.updatedAt).sort().at(-1) ?? null
+    const lastUpdate =
+      mine
+        .map(index => index.record.updatedAt)
+        .sort()
+        .at(-1) ?? null
     const each = Object.fromEntries(mine.map(index => [index.record.uid, statsOf(context, index)]))
     return { status: 200, body: { databaseSize: total, usedDatabaseSize: used, lastUpdate, indexes: each } }
   }
@@ -120,12 +130,18 @@ async function swap(context: Context, request: Request): Promise<Answer> {
     if (pair === undefined) throw new ApiError('missing_swap_indexes', `Missing field \`indexes\` inside \`[${i}]\``)
     const [left, right, ...more] = Array.isArray(pair) ? pair : []
     if (typeof left !== 'string' || typeof right !== 'string' || more.length > 0) {
-      throw new ApiError('invalid_swap_indexes', `Invalid value at \`[${i}].indexes\`: Two indexes must be given for each swap.`)
+      throw new ApiError(
+        'invalid_swap_indexes',
+        `Invalid value at \`[${i}].indexes\`: Two indexes must be given for each swap.`,
+      )
     }
     for (const uid of [left, right]) {
       context.checkIndex(request.caller, uid)
       if (seen.has(uid)) {
-        throw new ApiError('invalid_swap_duplicate_index_found', `Indexes must be declared only once during a swap. \`${uid}\` was specified several times.`)
+        throw new ApiError(
+          'invalid_swap_duplicate_index_found',
+          `Indexes must be declared only once during a swap. \`${uid}\` was specified several times.`,
+        )
       }
       seen.add(uid)
     }
@@ -187,9 +203,15 @@ function settingsRoutes(context: Context): Route[] {
   ]
   for (const name of settingNames) {
     const sub = `${path}/${dashed(name)}`
-    const put = async (request: Request): Promise<Answer> => change(request.param('index'), { [name]: await request.json() })
+    const put = async (request: Request): Promise<Answer> =>
+      change(request.param('index'), { [name]: await request.json() })
     routes.push(
-      { method: 'GET', path: sub, action: 'settings.get', handle: request => ({ status: 200, body: read(request)[name] }) },
+      {
+        method: 'GET',
+        path: sub,
+        action: 'settings.get',
+        handle: request => ({ status: 200, body: read(request)[name] }),
+      },
       { method: 'PUT', path: sub, action: 'settings.update', handle: put },
       { method: 'PATCH', path: sub, action: 'settings.update', handle: put },
       {

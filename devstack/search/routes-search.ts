@@ -35,7 +35,15 @@ export function searchRoutes(context: Context): Route[] {
 function facetSearch(context: Context, uid: string, body: Json): Answer {
   const started = context.clock()
   if (!isObject(body)) throw new ApiError('bad_request', 'Invalid value type: expected an object')
-  const names = ['facetQuery', 'facetName', 'q', 'filter', 'matchingStrategy', 'attributesToSearchOn', 'rankingScoreThreshold']
+  const names = [
+    'facetQuery',
+    'facetName',
+    'q',
+    'filter',
+    'matchingStrategy',
+    'attributesToSearchOn',
+    'rankingScoreThreshold',
+  ]
   refuseUnknown(body, [...names, 'vector', 'hybrid', 'locales', 'exhaustiveFacetCount'])
   const read = new Fields(body)
   const facetName = read.text('facetName', 'invalid_facet_search_facet_name')

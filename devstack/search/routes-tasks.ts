@@ -41,6 +41,10 @@ const shown = (task: Task): unknown => ({
   finishedAt: task.finishedAt,
 })
 
+/** A swap belongs to both its indexes, although it names none. */
+const swapOf = `type = 'indexSwap' and exists (
+  select 1 from json_each(details, '$.swaps') as swap, json_each(swap.value, '$.indexes') as uid where uid.value`
+
 type Condition = { where: string; values: (number | string)[]; given: boolean }
 
 const listed = (request: Request, name: string): string[] | undefined => {
@@ -61,20 +65,39 @@ function chosen(context: Context, request: Request): Condition {
     const bad = list?.find(one => !allowed.includes(one))
     if (bad === undefined) return list
     const available = allowed.map(one => `\`${one}\``).join(', ')
-    throw new ApiError(code, `Invalid value in parameter \`${name}\`: \`${bad}\` is not valid. Available values are ${available}.`)
+    throw new ApiError(
+      code,
+      `Invalid value in parameter \`${name}\`: \`${bad}\` is not valid. Available values are ${available}.`,
+    )
   }
   const uids = listed(request, 'uids')
-  if (uids) among('uid', uids.map(text => wholeNumber('uids', text, 'invalid_task_uids')))
+  if (uids)
+    among(
+      'uid',
+      uids.map(text => wholeNumber('uids', text, 'invalid_task_uids')),
+    )
   const batches = listed(request, 'batchUids')
-  if (batches) among('batch', batches.map(text => wholeNumber('batchUids', text, 'invalid_task_uids')))
+  if (batches)
+    among(
+      'batch',
+      batches.map(text => wholeNumber('batchUids', text, 'invalid_task_uids')),
+    )
   const wantedStatuses = checked('statuses', statuses, 'invalid_task_statuses')
   if (wantedStatuses) statusCondition(context, wantedStatuses, parts, values)
   const wantedTypes = checked('types', types, 'invalid_task_types')
   if (wantedTypes) among('type', wantedTypes)
   const indexUids = listed(request, 'indexUids')
-  if (indexUids) among('index_uid', indexUids)
+  if (indexUids) {
+    const marks = indexUids.map(() => '?').join(', ')
+    parts.push(`(index_uid in (${marks}) or (${swapOf} in (${marks}))))`)
+    values.push(...indexUids, ...indexUids)
+  }
   const canceledBy = listed(request, 'canceledBy')
-  if (canceledBy) among('canceled_by', canceledBy.map(text => wholeNumber('canceledBy', text, 'invalid_task_uids')))
+  if (canceledBy)
+    among(
+      'canceled_by',
+      canceledBy.map(text => wholeNumber('canceledBy', text, 'invalid_task_uids')),
+    )
   for (const [name, column] of Object.entries({ Enqueued: 'enqueued', Started: 'started', Finished: 'finished' })) {
     for (const [side, sign] of Object.entries({ before: '<', after: '>' })) {
       const time = request.query.get(`${side}${name}At`)
@@ -83,7 +106,8 @@ function chosen(context: Context, request: Request): Condition {
       values.push(new Date(time).toISOString())
     }
   }
-  const given = parts.length > 0 || ['uids', 'statuses', 'types', 'indexUids'].some(name => request.query.get(name) === '*')
+  const given =
+    parts.length > 0 || ['uids', 'statuses', 'types', 'indexUids'].some(name => request.query.get(name) === '*')
   if (!request.caller.indexes.includes('*')) {
     const mine = context.indexes.all().flatMap(({ record }) => (request.caller.mayUse(record.uid) ? [record.uid] : []))
     among('index_uid', mine)
@@ -92,7 +116,12 @@ function chosen(context: Context, request: Request): Condition {
 }
 
 /** What is being executed is still `enqueued` on the disk. */
-function statusCondition(context: Context, wanted: readonly string[], parts: string[], values: (number | string)[]): void {
+function statusCondition(
+  context: Context,
+  wanted: readonly string[],
+  parts: string[],
+  values: (number | string)[],
+): void {
   const running = [...context.queue.processing].join(', ')
   const any = wanted.map(status => {
     if (status === 'processing') return `(status = 'enqueued' and uid in (${running}))`
@@ -116,8 +145,10 @@ export function taskRoutes(context: Context): Route[] {
     const from = request.query.get('from')
     const start = from === null ? '1' : `uid ${reverse ? '>=' : '<='} ${wholeNumber('from', from, 'invalid_task_from')}`
     const found = queue.list(`${where} and ${start}`, values, reverse, limit + 1)
-    const next = found[limit]?.uid ?? null
-    const results = found.slice(0, limit)
+    // As in Meilisearch: swaps count, and take a place on the page, but an index's tasks are shown without them.
+    const visible = request.query.has('indexUids') ? found.filter(task => task.indexUid !== null) : found
+    const next = visible[limit]?.uid ?? null
+    const results = visible.slice(0, limit)
     const total = queue.count(where, values)
     return { status: 200, body: { results: results.map(shown), total, limit, from: results[0]?.uid ?? null, next } }
   }
@@ -129,17 +160,25 @@ export function taskRoutes(context: Context): Route[] {
     }
     return { status: 200, body: shown(task) }
   }
-  const change = (type: 'taskCancelation' | 'taskDeletion') => (request: Request): Promise<Answer> => {
-    const { where, values, given } = chosen(context, request)
-    if (!given) {
-      const verb = type === 'taskCancelation' ? 'cancel' : 'delete'
-      throw new ApiError('missing_task_filters', `Query parameters to filter the tasks to ${verb} are missing. Available query parameters are: \`uids\`, \`indexUids\`, \`statuses\`, \`types\`, \`canceledBy\`, \`beforeEnqueuedAt\`, \`afterEnqueuedAt\`, \`beforeStartedAt\`, \`afterStartedAt\`, \`beforeFinishedAt\`, \`afterFinishedAt\`.`)
+  const change =
+    (type: 'taskCancelation' | 'taskDeletion') =>
+    (request: Request): Promise<Answer> => {
+      const { where, values, given } = chosen(context, request)
+      if (!given) {
+        const verb = type === 'taskCancelation' ? 'cancel' : 'delete'
+        throw new ApiError(
+          'missing_task_filters',
+          `Query parameters to filter the tasks to ${verb} are missing. Available query parameters are: \`uids\`, \`indexUids\`, \`statuses\`, \`types\`, \`canceledBy\`, \`beforeEnqueuedAt\`, \`afterEnqueuedAt\`, \`beforeStartedAt\`, \`afterStartedAt\`, \`beforeFinishedAt\`, \`afterFinishedAt\`.`,
+        )
+      }
+      const uids = queue.list(where, values, true, 100_000).map(task => task.uid)
+      const done = type === 'taskCancelation' ? 'canceledTasks' : 'deletedTasks'
+      const details = { matchedTasks: uids.length, [done]: 0, originalFilter: `?${request.query}` }
+      return context.enqueue(type, null, details, {
+        do: type === 'taskCancelation' ? 'cancelTasks' : 'deleteTasks',
+        uids,
+      })
     }
-    const uids = queue.list(where, values, true, 100_000).map(task => task.uid)
-    const done = type === 'taskCancelation' ? 'canceledTasks' : 'deletedTasks'
-    const details = { matchedTasks: uids.length, [done]: 0, originalFilter: `?${request.query}` }
-    return context.enqueue(type, null, details, { do: type === 'taskCancelation' ? 'cancelTasks' : 'deleteTasks', uids })
-  }
   return [
     { method: 'GET', path: '/tasks', action: 'tasks.get', handle: list },
     { method: 'GET', path: '/tasks/:uid', action: 'tasks.get', handle: get },

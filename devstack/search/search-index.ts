@@ -53,7 +53,9 @@ export class SearchIndex {
       remove: `delete from ${table} where doc = ?`,
       get: `select body from ${table} where doc = ?`,
     }
-    store.db.exec(`create table if not exists ${table} (doc integer primary key, key text not null, body text not null)`)
+    store.db.exec(
+      `create table if not exists ${table} (doc integer primary key, key text not null, body text not null)`,
+    )
     this.text = new TextIndex(store, record.id)
     this.load()
   }
@@ -79,7 +81,9 @@ export class SearchIndex {
     this.fieldCounts.clear()
     this.#byKey.clear()
     this.#keys.length = 0
-    for (const row of this.#store.db.prepare(`select doc, key, body from docs_${this.record.id} order by doc`).iterate()) {
+    for (const row of this.#store.db
+      .prepare(`select doc, key, body from docs_${this.record.id} order by doc`)
+      .iterate()) {
       this.#remember(Number(row.doc), String(row.key), JSON.parse(String(row.body)) as Doc)
     }
     this.#free = []
@@ -91,7 +95,13 @@ export class SearchIndex {
     const before = this.record.settings
     this.record.settings = settings
     this.#settle()
-    const textChanged = ['searchableAttributes', 'stopWords', 'separatorTokens', 'nonSeparatorTokens', 'dictionary'] as const
+    const textChanged = [
+      'searchableAttributes',
+      'stopWords',
+      'separatorTokens',
+      'nonSeparatorTokens',
+      'dictionary',
+    ] as const
     if (textChanged.some(name => JSON.stringify(before[name]) !== JSON.stringify(settings[name]))) {
       this.text.clear()
       for (const row of this.#store.db.prepare(`select doc, body from docs_${this.record.id}`).all()) {
@@ -267,7 +277,10 @@ export class SearchIndex {
     for (const name in body) this.fieldCounts.set(name, (this.fieldCounts.get(name) ?? 0) + 1)
     for (const [path, field] of facetValues(body, this.#isFaceted)) {
       let column = this.columns.get(path)
-      if (!column) this.columns.set(path, (column = new Column()))
+      if (!column) {
+        column = new Column()
+        this.columns.set(path, column)
+      }
       column.set(doc, field)
     }
     const point = pointOf(body, key)

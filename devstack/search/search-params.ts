@@ -86,7 +86,10 @@ export class Fields {
   }
 
   #wrong(name: string, code: Code, expected: string, value: Json): ApiError {
-    return new ApiError(code, `Invalid value type at \`${this.#at}.${name}\`: expected ${expected}, but found ${kindOf(value)}`)
+    return new ApiError(
+      code,
+      `Invalid value type at \`${this.#at}.${name}\`: expected ${expected}, but found ${kindOf(value)}`,
+    )
   }
 
   #get(name: string): Json | undefined {
@@ -177,8 +180,22 @@ export function parseSearch(body: Json, extra: readonly string[] = [], at = ''):
 }
 
 const wholeNumbers = ['offset', 'limit', 'page', 'hitsPerPage', 'cropLength']
-const flags = ['showMatchesPosition', 'showRankingScore', 'showRankingScoreDetails', 'retrieveVectors', 'showPerformanceDetails']
-const lists = ['attributesToRetrieve', 'attributesToCrop', 'attributesToHighlight', 'sort', 'facets', 'attributesToSearchOn', 'locales']
+const flags = [
+  'showMatchesPosition',
+  'showRankingScore',
+  'showRankingScoreDetails',
+  'retrieveVectors',
+  'showPerformanceDetails',
+]
+const lists = [
+  'attributesToRetrieve',
+  'attributesToCrop',
+  'attributesToHighlight',
+  'sort',
+  'facets',
+  'attributesToSearchOn',
+  'locales',
+]
 
 /** The body that a search by query string stands for. */
 export function bodyFromQuery(query: URLSearchParams): { [name: string]: Json } {

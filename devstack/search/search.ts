@@ -112,7 +112,8 @@ export function hitOf(found: Found, doc: number): Doc {
   const hit: Doc = { ...pick(visible, params.attributesToRetrieve) }
   const form = formatted(visible, params, marks)
   if (form) hit._formatted = form
-  if (params.showMatchesPosition) hit._matchesPosition = matchPositions(visible, index.settings.searchableAttributes, marks)
+  if (params.showMatchesPosition)
+    hit._matchesPosition = matchPositions(visible, index.settings.searchableAttributes, marks)
   const geo = found.sorts.find(sort => 'centre' in sort)
   const point = index.geo.get(doc)
   if (geo && 'centre' in geo && point) hit._geoDistance = Math.round(distanceMetres(geo.centre, point))
@@ -120,10 +121,19 @@ export function hitOf(found: Found, doc: number): Doc {
   return hit
 }
 
-export type SearchResult = { hits: Doc[]; query: string; [name: string]: Json | FacetResult['facetDistribution'] | FacetResult['facetStats'] }
+export type SearchResult = {
+  hits: Doc[]
+  query: string
+  [name: string]: Json | FacetResult['facetDistribution'] | FacetResult['facetStats']
+}
 
 /** Runs a search and shapes its answer; `clock` gives milliseconds. */
-export function search(index: SearchIndex, params: SearchParams, clock: () => number, requestUid: string): SearchResult {
+export function search(
+  index: SearchIndex,
+  params: SearchParams,
+  clock: () => number,
+  requestUid: string,
+): SearchResult {
   const started = clock()
   const bound = index.settings.pagination.maxTotalHits
   const paged = params.page !== undefined || params.hitsPerPage !== undefined

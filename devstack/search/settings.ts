@@ -195,7 +195,8 @@ function merge(current: Json, fallback: Json, patch: Json): Json {
   if (!isObject(patch) || !isObject(current)) return patch
   const merged = { ...current }
   const defaults = isObject(fallback) ? fallback : {}
-  for (const [name, value] of Object.entries(patch)) merged[name] = merge(merged[name] ?? null, defaults[name] ?? null, value)
+  for (const [name, value] of Object.entries(patch))
+    merged[name] = merge(merged[name] ?? null, defaults[name] ?? null, value)
   return merged
 }
 

@@ -17,7 +17,10 @@ export function parseSorts(index: SearchIndex, given: readonly string[], code: C
     const match = /^(.+):(asc|desc)$/.exec(text.trim())
     const name = match?.[1]
     if (name === undefined) {
-      throw new ApiError(code, `Invalid syntax for the sort parameter: expected expression ending by \`:asc\` or \`:desc\`, found \`${text}\`.`)
+      throw new ApiError(
+        code,
+        `Invalid syntax for the sort parameter: expected expression ending by \`:asc\` or \`:desc\`, found \`${text}\`.`,
+      )
     }
     const descending = match?.[2] === 'desc'
     const point = geoPoint.exec(name)

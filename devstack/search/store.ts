@@ -37,7 +37,10 @@ export class Store {
   /** A prepared statement, prepared once. */
   prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
-    if (!statement) this.#statements.set(sql, (statement = this.db.prepare(sql)))
+    if (!statement) {
+      statement = this.db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
     return statement
   }
 
@@ -72,7 +75,8 @@ export class Store {
 
   /** Bytes of the file and bytes of it in use. */
   size(): { total: number; used: number } {
-    const number = (pragma: string): number => Number(Object.values(this.db.prepare(`pragma ${pragma}`).get() ?? {})[0] ?? 0)
+    const number = (pragma: string): number =>
+      Number(Object.values(this.db.prepare(`pragma ${pragma}`).get() ?? {})[0] ?? 0)
     const page = number('page_size')
     return { total: number('page_count') * page, used: (number('page_count') - number('freelist_count')) * page }
   }

@@ -176,7 +176,12 @@ export class TaskQueue {
     for (const task of canceled) {
       this.#enqueued.splice(this.#enqueued.indexOf(task), 1)
       const now = this.#now()
-      this.#store.run(`update tasks set status = 'canceled', canceled_by = ?, finished = ? where uid = ?`, by, now, task.uid)
+      this.#store.run(
+        `update tasks set status = 'canceled', canceled_by = ?, finished = ? where uid = ?`,
+        by,
+        now,
+        task.uid,
+      )
       this.#store.run('delete from payloads where uid = ?', task.uid)
     }
     return canceled.length

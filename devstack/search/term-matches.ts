@@ -91,7 +91,7 @@ export function phrasePlaces(index: SearchIndex, words: readonly (string | null)
     if (typeof word !== 'string') continue
     const next = index.text.postings(word)
     const set = new Set<number>()
-    next.docs.forEach((doc, j) => set.add(key(doc, next.places[j] ?? 0)))
+    for (const [j, doc] of next.docs.entries()) set.add(key(doc, next.places[j] ?? 0))
     keep = keep.filter(j => set.has(key(docs[j] ?? 0, (places[j] ?? 0) + i - offset)))
   }
   return { docs: Uint32Array.from(keep, i => docs[i] ?? 0), places: Uint32Array.from(keep, i => places[i] ?? 0) }
@@ -108,7 +108,8 @@ export type Fields = {
 export function allowedTypos(index: SearchIndex, word: string): number {
   const { enabled, minWordSizeForTypos, disableOnWords, disableOnNumbers } = index.settings.typoTolerance
   const letters = [...word].length
-  if (!enabled || letters < minWordSizeForTypos.oneTypo || disableOnWords.some(one => one.toLowerCase() === word)) return 0
+  if (!enabled || letters < minWordSizeForTypos.oneTypo || disableOnWords.some(one => one.toLowerCase() === word))
+    return 0
   if (disableOnNumbers && /^\d+$/.test(word)) return 0
   return letters < minWordSizeForTypos.twoTypos ? 1 : 2
 }
@@ -129,7 +130,10 @@ const derived = new WeakMap<SearchIndex, { version: number; known: Map<string, D
 
 function derivations(index: SearchIndex, word: string, isPrefix: boolean, maxTypos: number): Derivation[] {
   let cache = derived.get(index)
-  if (cache?.version !== index.text.version) derived.set(index, (cache = { version: index.text.version, known: new Map() }))
+  if (cache?.version !== index.text.version) {
+    cache = { version: index.text.version, known: new Map() }
+    derived.set(index, cache)
+  }
   const name = `${word} ${isPrefix} ${maxTypos}`
   let found = cache.known.get(name)
   if (!found) {
@@ -145,7 +149,12 @@ function synonymsOf(index: SearchIndex, words: readonly string[]): string[][] {
   const wanted = words.join(' ')
   const phrases: string[][] = []
   for (const [name, list] of Object.entries(index.settings.synonyms)) {
-    if (tokenize(name).map(token => token.word).join(' ') !== wanted) continue
+    if (
+      tokenize(name)
+        .map(token => token.word)
+        .join(' ') !== wanted
+    )
+      continue
     for (const synonym of list) phrases.push(tokenize(synonym).map(token => token.word))
   }
   return phrases

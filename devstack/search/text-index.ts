@@ -1,7 +1,7 @@
 /** The full-text index of one index: an FTS5 table on disk, its vocabulary and recent postings in memory. */
-import { type Token, tokenize } from './tokens.ts'
-import { HARD_GAP } from './tokens.ts'
+
 import type { Store } from './store.ts'
+import { HARD_GAP, type Token, tokenize } from './tokens.ts'
 
 /** Where a word stands: `docs[i]` has it at `places[i]` = field << 16 | position. */
 export type Postings = { docs: Uint32Array; places: Uint32Array }
@@ -17,12 +17,15 @@ const MAX_POSITION = 0xffff
 const MAX_WORD = 250
 /** Occurrences kept in memory before the postings are forgotten. */
 const CACHE_LIMIT = 8_000_000
+/** Field lengths kept in memory before they are forgotten. */
+const LENGTHS_LIMIT = 1_000_000
 
 export class TextIndex {
   readonly #store: Store
   readonly #table: string
   readonly #cache = new Map<string, Postings>()
   #cached = 0
+  readonly #lengths = new Map<number, number>()
   readonly #words = new Set<string>()
   #sorted: string[] = []
   #fresh: string[] = []
@@ -38,7 +41,8 @@ export class TextIndex {
       create virtual table if not exists temp.${this.#table}_words using fts5vocab(main, ${this.#table}, row);
       create virtual table if not exists temp.${this.#table}_places using fts5vocab(main, ${this.#table}, instance);
     `)
-    for (const row of store.db.prepare(`select term from temp.${this.#table}_words`).all()) this.#learn(String(row.term))
+    for (const row of store.db.prepare(`select term from temp.${this.#table}_words`).all())
+      this.#learn(String(row.term))
   }
 
   static drop(store: Store, indexId: number): void {
@@ -62,11 +66,15 @@ export class TextIndex {
       }
     }
     if (words.length === 0) return
-    this.#store.prepare(`insert into ${this.#table} (rowid, words) values (?, ?)`).run(doc * FIELDS + field, words.join(' '))
+    this.#lengths.delete(doc * FIELDS + field)
+    this.#store
+      .prepare(`insert into ${this.#table} (rowid, words) values (?, ?)`)
+      .run(doc * FIELDS + field, words.join(' '))
   }
 
   remove(doc: number, field: number, texts: readonly string[]): void {
     for (const { word } of wordsOf(texts)) this.#touch(word)
+    this.#lengths.delete(doc * FIELDS + field)
     this.#store.prepare(`delete from ${this.#table} where rowid = ?`).run(doc * FIELDS + field)
   }
 
@@ -75,6 +83,7 @@ export class TextIndex {
     this.#store.db.exec(`delete from ${this.#table}`)
     this.#cache.clear()
     this.#cached = 0
+    this.#lengths.clear()
     this.#words.clear()
     this.#sorted = []
     this.#fresh = []
@@ -120,7 +129,18 @@ export class TextIndex {
 
   /** Words in one field of one document, gaps included. */
   length(doc: number, field: number): number {
-    const row = this.#store.get(`select sz from ${this.#table}_docsize where id = ?`, doc * FIELDS + field)
+    const at = doc * FIELDS + field
+    let length = this.#lengths.get(at)
+    if (length === undefined) {
+      length = this.#readLength(at)
+      if (this.#lengths.size >= LENGTHS_LIMIT) this.#lengths.clear()
+      this.#lengths.set(at, length)
+    }
+    return length
+  }
+
+  #readLength(at: number): number {
+    const row = this.#store.get(`select sz from ${this.#table}_docsize where id = ?`, at)
     if (!(row?.sz instanceof Uint8Array)) return 0
     let length = 0
     for (const byte of row.sz) {

@@ -6,6 +6,7 @@ export type Token = { word: string; start: number; end: number; position: number
 /** How far a sentence boundary, or the next element of an array, puts words apart. */
 export const HARD_GAP = 8
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters separate words
 const asciiWords = /[^\s!-#%-*,-/:;?@[-\]_{}\0-\x1f]+/g
 const unicodeWords = /[^\s\p{P}\p{Z}\p{Cc}]+/gu
 const hardSeparator = /[!:;?¡§¶¿…،؛؟。、！，．：；？\u061b]|[.,]\s/

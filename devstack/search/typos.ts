@@ -62,7 +62,10 @@ function otherFirstLetter(query: string, word: string, isPrefix: boolean): boole
     word.startsWith(tail, from) && (isPrefix || word.length === from + tail.length)
   const tail = query.slice(1)
   return (
-    fits(tail, 1) || fits(tail, 0) || fits(query, 1) || (query.length > 1 && fits(`${query[1]}${query[0]}${query.slice(2)}`, 0))
+    fits(tail, 1) ||
+    fits(tail, 0) ||
+    fits(query, 1) ||
+    (query.length > 1 && fits(`${query[1]}${query[0]}${query.slice(2)}`, 0))
   )
 }
 

@@ -6,8 +6,8 @@ import { dateDays, timestampMicros } from '../schema/key.ts'
 import type { Column, Json, Row, TableSchema, ValueType } from '../schema/schema.ts'
 import {
   geoAttribute,
-  idAttribute,
   type IndexLayout,
+  idAttribute,
   keyAttribute,
   revisionAttribute,
   sortAttribute,

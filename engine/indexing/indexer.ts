@@ -3,25 +3,25 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requestTimeoutMillis, type Search } from '../../backends/search/search.ts'
-import { BlastyError, isBlastyError } from '../../base/errors.ts'
+import { isBlastyError } from '../../base/errors.ts'
 import type { ChangeLog } from '../log/log.ts'
-import { logState } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
-import { IndexChanged, IndexerRun } from './indexer-run.ts'
-import { idAttribute, type IndexSpec, indexLayout } from './layout.ts'
-import { type Progress, progressLine, readProgress } from './progress.ts'
+import { IndexerRun } from './indexer-run.ts'
+import { type IndexSpec, indexLayout } from './layout.ts'
+import { takeOver } from './take-over.ts'
 
 export type IndexerLimits = {
-  /** Documents and bytes of rows sent in one batch. */
+  /** Documents sent together. */
   readonly documents: number
+  /** Bytes of rows sent together. */
   readonly bytes: number
   /** Batches sent and not yet carried out by the search server. */
   readonly batchesInFlight: number
-  /** How often an index that nobody writes to is looked at, in milliseconds. */
+  /** How often an index is looked at for what others did to it, in milliseconds. */
   readonly checkMillis: number
 }
 
-export const indexerLimits: IndexerLimits = {
+const defaultLimits: IndexerLimits = {
   documents: 5_000,
   bytes: 8 * 1024 * 1024,
   batchesInFlight: 3,
@@ -30,10 +30,11 @@ export const indexerLimits: IndexerLimits = {
 
 export type IndexerProgress = {
   readonly epoch: number
+  /** Row changes up to here can be found. */
   readonly revision: number
-  /** Rows in the index. */
+  /** Rows in the index, as counted last. */
   readonly documents: number
-  /** False while the index is being filled: it may not be searched yet. */
+  /** False while the index is being filled: it cannot be searched yet. */
   readonly filled: boolean
 }
 
@@ -41,54 +42,61 @@ export type IndexerOptions = {
   readonly log: ChangeLog
   readonly schemas: Schemas
   readonly search: Search
-  /** Name of the index in the search server. It is made, and given its settings, by the operator. */
+  /** Name of the index in the search server. The operator makes it and gives it its settings. */
   readonly index: string
   readonly spec: IndexSpec
-  /** How long another process may still take the job for its own after it was given to this one, in milliseconds. */
+  /** How long another process may still take the job for its own after this one got it, in milliseconds. */
   readonly leaseMillis: number
   readonly signal: AbortSignal
-  /** Told after every step, and with a problem when something is away (the indexer goes on trying). */
+  /** Told after each step, and with a problem when something is away (the indexer goes on trying). */
   readonly onProgress: (progress: IndexerProgress, problem?: string) => void
-  readonly limits?: IndexerLimits
-  /** How long a request of a predecessor may be under way; the search client's timeout. */
+  readonly limits?: Partial<IndexerLimits>
+  /** How long a request of a predecessor may be under way, in milliseconds. */
   readonly requestMillis?: number
+}
+
+/** The options with what they leave open filled in, and what one indexer is known by. */
+export type IndexerJob = Omit<IndexerOptions, 'limits'> & {
+  readonly limits: IndexerLimits
+  readonly requestMillis: number
+  readonly instance: string
 }
 
 const maxPauseMillis = 5_000
 
 /**
- * Indexes until the signal is aborted; what was sent by then is waited for, within the request timeout.
- * @throws INVALID_ARGUMENT for a spec that does not fit the schema, and what makes going on useless: LOG_GAP, LOG_LOST,
- * LOG_CORRUPT, EPOCH_CHANGED
+ * Indexes until the signal is aborted. What was sent by then is waited for, within `requestMillis`.
+ * @throws INVALID_ARGUMENT for a spec that does not fit the schema; LOG_GAP, LOG_LOST, LOG_CORRUPT, EPOCH_CHANGED
  */
 export async function indexTable(options: IndexerOptions): Promise<void> {
-  const { signal, schemas, spec, log } = options
-  indexLayout(spec, schemas.current)
-  const instance = randomUUID()
-  let shown: IndexerProgress = { epoch: log.epoch, revision: 0, documents: 0, filled: false }
-  const onProgress: IndexerOptions['onProgress'] = (progress, problem) => {
-    shown = progress
-    options.onProgress(progress, problem)
+  const { signal } = options
+  let shown: IndexerProgress = { epoch: options.log.epoch, revision: 0, documents: 0, filled: false }
+  let failures = 0
+  const job: IndexerJob = {
+    ...options,
+    limits: { ...defaultLimits, ...options.limits },
+    requestMillis: options.requestMillis ?? requestTimeoutMillis,
+    instance: randomUUID(),
+    onProgress: progress => {
+      failures = 0
+      shown = progress
+      options.onProgress(progress)
+    },
   }
-  for (let failures = 0; !signal.aborted; ) {
+  while (!signal.aborted) {
     try {
-      const progress = await begin(options, instance)
-      await new IndexerRun({ ...options, onProgress: reset(onProgress) }, progress).run()
-      return
+      const layout = indexLayout(options.spec, options.schemas.current)
+      await new IndexerRun(job, layout, await takeOver(job, layout)).run()
     } catch (error) {
       if (signal.aborted) return
-      if (isBlastyError(error, 'INVALID_ARGUMENT', 'LOG_GAP', 'LOG_LOST', 'LOG_CORRUPT', 'EPOCH_CHANGED')) throw error
-      onProgress(shown, problemOf(error))
+      if (!isBlastyError(error) || endsIt(error)) throw error
+      options.onProgress(shown, error.message)
       const pause = Math.min(maxPauseMillis, 100 * 2 ** failures++)
       await sleep(pause, undefined, { signal }).catch(() => {})
     }
   }
+}
 
-  /** Counts failures from the last step that succeeded. */
-  function reset(told: typeof onProgress): typeof onProgress {
-    return (progress, problem) => {
-      if (problem === undefined) failures = 0
-      told(progress, problem)
-    }
-  }
+function endsIt(error: unknown): boolean {
+  return isBlastyError(error, 'INVALID_ARGUMENT', 'LOG_GAP', 'LOG_LOST', 'LOG_CORRUPT', 'EPOCH_CHANGED', 'INTERNAL')
 }

@@ -147,4 +147,3 @@ export function sortAttribute({ name, type }: Column): string {
   if (type === 'GeoPoint') return geoAttribute
   return wideTypes.has(type) ? `_sort_${name}` : name
 }
-

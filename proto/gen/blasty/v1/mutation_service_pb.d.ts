@@ -87,7 +87,7 @@ export declare type WriteRequest = Message<"blasty.v1.WriteRequest"> & {
   table?: TableRef | undefined;
 
   /**
-   * 1 to 1,000 changes, at most one a key.
+   * 1 to 998 changes, at most one a key.
    *
    * @generated from field: repeated blasty.v1.Mutation mutations = 2;
    */
@@ -249,7 +249,7 @@ export declare type ImportChunk = Message<"blasty.v1.ImportChunk"> & {
   number: bigint;
 
   /**
-   * 1 to 1,000 rows as in Mutation.put_row_json, at most one a key.
+   * 1 to 998 rows as in Mutation.put_row_json, at most one a key.
    *
    * @generated from field: repeated string rows_json = 2;
    */

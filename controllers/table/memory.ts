@@ -1,0 +1,41 @@
+/** What this process knows of Tables beyond their status: saves requests, and may be lost at any time. */
+
+import type { TableLook } from './observe.ts'
+
+/** How long a look that found everything as it should be stands for another, in milliseconds. */
+const freshMillis = 5_000
+
+/** Numbers of schemas that this process wrote or announced; where to look first. */
+export type Hints = { readonly written?: number; readonly announced?: number }
+
+type Look = { readonly at: number; readonly generation: number; readonly look: TableLook }
+
+export class TableMemory {
+  readonly #hints = new Map<string, Hints>()
+  readonly #looks = new Map<string, Look>()
+
+  hints(uid: string): Hints {
+    return this.#hints.get(uid) ?? {}
+  }
+
+  /** Something was done: what was seen before is out of date. */
+  did(uid: string, hints: Hints = {}): void {
+    this.#looks.delete(uid)
+    this.#hints.set(uid, { ...this.hints(uid), ...hints })
+  }
+
+  saw(uid: string, generation: number, look: TableLook, now: number): void {
+    this.#looks.set(uid, { at: now, generation, look })
+  }
+
+  /** The last look, if it is fresh and of this generation: many reports come within moments of one another. */
+  fresh(uid: string, generation: number, now: number): TableLook | undefined {
+    const last = this.#looks.get(uid)
+    return last !== undefined && last.generation === generation && now - last.at < freshMillis ? last.look : undefined
+  }
+
+  forget(uid: string): void {
+    this.#hints.delete(uid)
+    this.#looks.delete(uid)
+  }
+}
