@@ -126,12 +126,6 @@ export const catalogue = {
     'the cursor at revision {revision} is older than what {table} still holds; start from a snapshot',
   ),
   WAIT_TIMEOUT: entry('DEADLINE_EXCEEDED', 504, true, '{what} did not reach revision {revision} in time'),
-  SLOW_CONSUMER: entry(
-    'RESOURCE_EXHAUSTED',
-    429,
-    true,
-    'the subscriber fell {buffered} events behind; resume at its cursor',
-  ),
   QUERY_FAILED: entry('INVALID_ARGUMENT', 400, false, 'the query failed: {problem}'),
   QUERY_LIMIT: entry('RESOURCE_EXHAUSTED', 429, true, 'the query was stopped at its limit of {limit}'),
   // Server

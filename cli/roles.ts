@@ -1,7 +1,7 @@
 /** Serving a role: what is alike for all of them, from logging to a clean end. */
 
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
@@ -20,6 +20,9 @@ export type RoleOptions = {
   readonly dataDir?: string
   readonly healthAddress: string
   readonly grpcAddress: string
+  /** PEM files; both or neither. */
+  readonly tlsCert?: string
+  readonly tlsKey?: string
   readonly sqlMemory: string
   readonly sqlThreads: number
   readonly logLevel: string
@@ -90,13 +93,20 @@ async function start(role: RoleName, kubeConfig: KubeConfig, options: RoleOption
         ...common,
         id,
         address: options.grpcAddress,
-        credentials: ServerCredentials.createInsecure(),
+        credentials: await credentialsOf(options),
         dataDirectory: await dataDirectory(options, role),
         sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads },
       })
       return facade
     }
   }
+}
+
+async function credentialsOf({ tlsCert, tlsKey }: RoleOptions): Promise<ServerCredentials> {
+  if (tlsCert === undefined && tlsKey === undefined) return ServerCredentials.createInsecure()
+  if (tlsCert === undefined || tlsKey === undefined) throw new Error('--tls-cert and --tls-key belong together')
+  const [certificates, privateKey] = await Promise.all([readFile(tlsCert), readFile(tlsKey)])
+  return ServerCredentials.createSsl(null, [{ cert_chain: certificates, private_key: privateKey }])
 }
 
 async function dataDirectory({ dataDir }: RoleOptions, role: RoleName): Promise<string> {

@@ -28,6 +28,9 @@ import { type OperatorRole, type OperatorRoleOptions, startOperator } from './op
 
 export type TestStack = StackWith<'kubernetes' | 'nats' | 'objectStore'>
 
+/** How soon resources are looked at again in tests, in seconds. */
+const resyncSeconds = 1
+
 /** A class of the test's own, served by no other operator. */
 export type Bench = {
   readonly client: KubeClient
@@ -80,6 +83,7 @@ export async function openBench(stack: TestStack, spec: object = {}): Promise<Be
         metricsPort: 0,
         signal: AbortSignal.timeout(30_000),
         logger: silentLogger,
+        resyncSeconds,
         ...options,
       })
     },

@@ -110,13 +110,15 @@ export function observedOf(
 ): TableObserved {
   const { uid } = table.metadata
   const shown = Number(table.status?.progress?.revision ?? 0)
-  const current = Math.max(look.known, look.stream?.seen.last ?? 0, reported.tableRevision(uid))
+  const last = look.stream?.seen.last ?? 0
+  const repaired = (look.stream?.seen.epoch ?? 0) > (table.status?.external?.epoch ?? Number.POSITIVE_INFINITY)
+  const current = repaired ? last : Math.max(look.known, last, reported.tableRevision(uid))
   const schemas = table.status?.schema?.number ?? 0
   return {
     target,
     ...look,
     // The first row decides whether a lost log may be remade, so it is shown at once.
-    progress: fold({ revision: String(current) }, current > schemas && shown <= schemas),
+    progress: fold({ revision: String(current) }, repaired || (current > schemas && shown <= schemas)),
     served: reported.served(uid, look.schema?.number ?? 0),
   }
 }

@@ -1,5 +1,6 @@
 /** The grammar of filter expressions: text to tree. */
 import { ApiError, type Code } from './errors.ts'
+import { type Lexeme, lex } from './filter-lex.ts'
 import type { Point } from './geo.ts'
 import type { Json } from './json.ts'
 
@@ -17,9 +18,6 @@ export type Filter =
   | { op: 'box'; topRight: Point; bottomLeft: Point }
   | { op: 'polygon'; corners: Point[] }
 
-type Lexeme = { kind: 'word' | 'quoted' | 'symbol' | 'end'; text: string; start: number; end: number }
-
-const lexemes = /\s*(?:("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([\p{L}\p{N}_\-/.*]+)|(!=|>=|<=|[=<>()[\],])|(\S))/uy
 const keywords = new Set([
   'AND',
   'OR',
@@ -40,31 +38,6 @@ const negative = { op: 'not' } as const
 
 /** How deep brackets and NOT may nest. */
 const DEPTH = 200
-
-function lex(input: string, fail: (message: string, start: number, end: number) => ApiError): Lexeme[] {
-  const found: Lexeme[] = []
-  lexemes.lastIndex = 0
-  for (let match = lexemes.exec(input); match; match = lexemes.exec(input)) {
-    const [whole, quoted, word, symbol, other] = match
-    const end = match.index + whole.length
-    const start = end - (quoted ?? word ?? symbol ?? other ?? '').length
-    if (other !== undefined) {
-      if (other === '"' || other === "'")
-        throw fail(
-          `Expression \`${input.slice(start)}\` is missing the following closing delimiter: \`${other}\`.`,
-          start,
-          input.length,
-        )
-      throw fail(`Was expecting a value but instead got \`${other}\`.`, start, end)
-    }
-    if (quoted !== undefined)
-      found.push({ kind: 'quoted', text: quoted.slice(1, -1).replace(/\\(.)/gs, '$1'), start, end })
-    else if (word !== undefined) found.push({ kind: 'word', text: word, start, end })
-    else found.push({ kind: 'symbol', text: symbol ?? '', start, end })
-  }
-  found.push({ kind: 'end', text: '', start: input.length, end: input.length })
-  return found
-}
 
 class Parser {
   readonly #input: string

@@ -80,62 +80,47 @@ function scoreOf(matched: Matched, rules: readonly string[]): (doc: number) => n
 export function orderOf(index: SearchIndex, matched: Matched | undefined, sorts: readonly Sort[]): Order {
   const keys: SortKey[] = []
   const sortKeys = sorts.map(sort => sortKey(index, sort))
-  let group: string[] = []
-  const all: string[] = []
-  const close = (): void => {
-    if (group.length > 0 && matched) {
-      const score = scoreOf(matched, group)
-      keys.push(doc => -score(doc))
-    }
-    group = []
-  }
+  const rules: string[] = []
   for (const rule of index.settings.rankingRules) {
     const custom = customRule(rule)
-    if (rule === 'sort' || custom) {
-      if (rule === 'sort' && sorts.length === 0) continue
-      close()
-      keys.push(...(custom ? [sortKey(index, custom)] : sortKeys))
-    } else {
-      const names = parts[rule] ?? [rule]
-      group.push(...names)
-      all.push(...names)
+    if (custom) keys.push(sortKey(index, custom))
+    else if (rule === 'sort') keys.push(...sortKeys)
+    else if (matched) {
+      for (const name of parts[rule] ?? [rule]) {
+        rules.push(name)
+        keys.push(doc => cost(matched.rank(name, doc)))
+      }
     }
   }
-  close()
-  return { keys, score: matched ? scoreOf(matched, all) : () => 1, sortKeys }
+  return { keys, score: matched ? scoreOf(matched, rules) : () => 1, sortKeys }
 }
 
-/** The first `count` documents in order; ties keep the order of document numbers. */
+const cost = (rank: [rank: number, of: number] | undefined): number => (rank ? rank[1] - rank[0] : 0)
+
+/**
+ * The first `count` documents in order; ties keep the order of document numbers. Each key parts the documents into
+ * buckets, and a later key is asked only inside the buckets that are needed.
+ */
 export function firstOf(docs: readonly number[], keys: readonly SortKey[], count: number): number[] {
-  if (keys.length === 0) return docs.slice(0, count)
-  const values = keys.map(key => Float64Array.from(docs, key))
-  const compare = (a: number, b: number): number => {
-    for (const column of values) {
-      const x = column[a] ?? 0
-      const y = column[b] ?? 0
-      if (x !== y) return x < y ? -1 : 1
+  const found: number[] = []
+  const take = (bucket: readonly number[], level: number): void => {
+    const key = keys[level]
+    if (!key || bucket.length === 1) {
+      for (let i = 0; i < bucket.length && found.length < count; i++) found.push(bucket[i] ?? 0)
+      return
     }
-    return a - b
-  }
-  if (count >= docs.length / 4) {
-    return [...docs.keys()]
-      .sort(compare)
-      .slice(0, count)
-      .map(i => docs[i] ?? 0)
-  }
-  const best: number[] = []
-  for (let i = 0; i < docs.length; i++) {
-    const worst = best[best.length - 1]
-    if (best.length >= count && (worst === undefined || compare(i, worst) > 0)) continue
-    let low = 0
-    let high = best.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (compare(best[middle] ?? 0, i) < 0) low = middle + 1
-      else high = middle
+    const buckets = new Map<number, number[]>()
+    for (const doc of bucket) {
+      const value = key(doc)
+      const same = buckets.get(value)
+      if (same) same.push(doc)
+      else buckets.set(value, [doc])
     }
-    best.splice(low, 0, i)
-    if (best.length > count) best.pop()
+    for (const value of Float64Array.from(buckets.keys()).sort()) {
+      if (found.length >= count) return
+      take(buckets.get(value) ?? [], level + 1)
+    }
   }
-  return best.map(i => docs[i] ?? 0)
+  if (docs.length > 0) take(docs, 0)
+  return found
 }

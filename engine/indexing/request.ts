@@ -100,7 +100,7 @@ function filterOf(where: Predicate | undefined, near: Near | undefined, layout: 
     filters.push(toFilter(where))
   }
   if (near !== undefined) {
-    filters.push(`_geoRadius(${near.lat}, ${near.lon}, ${Math.min(near.radiusMeters, farthest)})`)
+    filters.push(`_geoRadius(${place(near)}, ${Math.min(near.radiusMeters, farthest).toFixed(3)})`)
   }
   return filters
 }
@@ -108,7 +108,7 @@ function filterOf(where: Predicate | undefined, near: Near | undefined, layout: 
 function sortRules(sort: readonly SortBy[], near: Near | undefined, layout: IndexLayout): string[] {
   const byDistance = (field: string, descending: boolean): string => {
     if (near === undefined) return refuse(field, 'sorting by distance needs a place to measure from; set near')
-    return `_geoPoint(${near.lat}, ${near.lon}):${descending ? 'desc' : 'asc'}`
+    return `_geoPoint(${place(near)}):${descending ? 'desc' : 'asc'}`
   }
   const rules = sort.map(({ column: name, descending }, at) => {
     const column = named(`sort[${at}].column`, name, 'sortable', layout)
@@ -141,6 +141,11 @@ function checkNear({ lat, lon, radiusMeters }: Near, layout: IndexLayout): void 
   if (!(Math.abs(lat) <= 90)) refuse('near.center.lat', 'must be between -90 and 90')
   if (!(Math.abs(lon) <= 180)) refuse('near.center.lon', 'must be between -180 and 180')
   if (!(radiusMeters > 0)) refuse('near.radius_meters', 'must be greater than 0')
+}
+
+/** Nine digits are a tenth of a millimetre; the server's grammar has no exponents. */
+function place({ lat, lon }: Place): string {
+  return `${lat.toFixed(9)}, ${lon.toFixed(9)}`
 }
 
 type Use = 'searchable' | 'filterable' | 'sortable'

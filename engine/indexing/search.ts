@@ -53,7 +53,7 @@ export type SearchAnswer = {
 /**
  * Searches an Index.
  * @throws INVALID_ARGUMENT, UNSUPPORTED (a `where` that no filter can say), INDEX_NOT_READY (absent, or being filled or
- * changed), EPOCH_CHANGED, WAIT_TIMEOUT when the signal is aborted before `minRevision` is there, BACKEND_UNAVAILABLE
+ * changed), WAIT_TIMEOUT when the signal is aborted before `minRevision` is there, BACKEND_UNAVAILABLE
  */
 export async function searchIndex(
   target: SearchTarget,

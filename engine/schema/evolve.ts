@@ -78,7 +78,8 @@ function problemsOf(columns: readonly WantedColumn[], wanted: WantedSchema, inFo
     problems.push('eventTime.column is immutable, set or unset')
   }
   for (const name of inForce.primaryKey) {
-    if (!columns.some(column => column.name === name)) problems.push(`key column ${name} can be neither missing nor retired`)
+    if (!columns.some(column => column.name === name))
+      problems.push(`key column ${name} can be neither missing nor retired`)
   }
   const former = new Map(inForce.columns.map(column => [column.name, column]))
   const retired = new Set(inForce.retired.map(({ name }) => name))
