@@ -7,7 +7,8 @@ import type { Row, TableSchema } from '../schema/schema.ts'
 import { encodeFilmKey, filmSchema, patience, type TestLog, testLog } from '../testing.ts'
 import { type IndexerOptions, type IndexerProgress, indexTable } from './indexer.ts'
 import { type IndexSpec, idAttribute, indexLayout } from './layout.ts'
-import { type SearchRequest, type SearchTarget, searchIndex } from './search.ts'
+import type { SearchRequest } from './request.ts'
+import { type SearchTarget, searchIndex } from './search.ts'
 import { indexSettings } from './settings.ts'
 
 export const filmSpec: IndexSpec = {
