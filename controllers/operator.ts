@@ -43,6 +43,9 @@ export type OperatorRoleOptions = {
   readonly resyncSeconds?: number
 }
 
+/** When reports of many facades come within moments of one another, one look outside does for all: at most this old. */
+const freshMillis = (resyncSeconds: number): number => Math.min(5_000, resyncSeconds * 100)
+
 export type OperatorRole = {
   readonly operator: Operator
   readonly port: number
@@ -55,7 +58,7 @@ const graceMillis = 20_000
 
 /** Starts the operator; resolves when it has listed everything and works. Rejects with the reason of `signal`. */
 export async function startOperator(options: OperatorRoleOptions): Promise<OperatorRole> {
-  const { kubeConfig, controllerName, credentialsNamespace, logger } = options
+  const { kubeConfig, controllerName, credentialsNamespace, logger, resyncSeconds = 60 } = options
   const metrics = createMetrics()
   const client = createClient(kubeConfig, { userAgent: 'blasty-operator', onRequest: metrics.requested })
   let news: News | undefined
@@ -77,14 +80,14 @@ export async function startOperator(options: OperatorRoleOptions): Promise<Opera
     annotations: { paused: 'blasty.dev/paused', abandon: 'blasty.dev/abandon' },
     controllers: [
       backendClassController({ pool, controllerName }),
-      tableController(setting),
+      tableController({ ...setting, freshMillis: freshMillis(resyncSeconds) }),
       indexController(setting),
       subscriptionController(setting),
       accessPolicyController,
     ],
     classify,
     concurrency: options.concurrency ?? 16,
-    resyncSeconds: options.resyncSeconds ?? 60,
+    resyncSeconds,
   })
   news = new News(operator, systemClock)
   let health: HealthServer | undefined

@@ -9,6 +9,7 @@ export const programNames = [
   'kube-controller-manager',
   'kubectl',
   'helm',
+  'grpcurl',
 ] as const
 
 export type ProgramName = (typeof programNames)[number]
@@ -54,6 +55,7 @@ const kubernetesVersion = '1.36.3'
 const natsVersion = '2.15.2'
 const etcdVersion = '3.7.3'
 const helmVersion = '4.3.1'
+const grpcurlVersion = '1.9.3'
 const strip = '-s -w'
 
 const toolsFolder = (name: string): string => fileURLToPath(new URL(`./tools/${name}`, import.meta.url))
@@ -113,6 +115,17 @@ function helmRelease({ os, arch }: Platform): Release {
   return { url, checksumUrl: `${url}.sha256sum`, member: `${os}-${arch}/helm` }
 }
 
+/** Its archives name platforms in words of their own. */
+function grpcurlRelease({ os, arch }: Platform): Release {
+  const folder = `https://github.com/fullstorydev/grpcurl/releases/download/v${grpcurlVersion}`
+  const platform = `${os === 'darwin' ? 'osx' : os}_${arch === 'amd64' ? 'x86_64' : arch}`
+  return {
+    url: `${folder}/grpcurl_${grpcurlVersion}_${platform}.tar.gz`,
+    checksumUrl: `${folder}/grpcurl_${grpcurlVersion}_checksums.txt`,
+    member: 'grpcurl',
+  }
+}
+
 /** Every program by name. */
 export const programs: Readonly<Record<ProgramName, Program>> = {
   'nats-server': {
@@ -166,5 +179,21 @@ export const programs: Readonly<Record<ProgramName, Program>> = {
     build: { package: 'helm.sh/helm/v4/cmd/helm', ldflags: strip, moduleVersion: `v${helmVersion}` },
     buildMinutes: 2,
     homepage: 'https://helm.sh/docs/intro/install/',
+  },
+  // No part of a stack: the demo calls the facade with it, as a client that knows nothing but reflection.
+  grpcurl: {
+    name: 'grpcurl',
+    version: grpcurlVersion,
+    minimum: '1.8',
+    versionArgs: ['-version'],
+    versionPattern: /grpcurl v?(\d\S*)/,
+    release: grpcurlRelease,
+    build: {
+      package: 'github.com/fullstorydev/grpcurl/cmd/grpcurl',
+      ldflags: `${strip} -X main.version=v${grpcurlVersion}`,
+      moduleVersion: `v${grpcurlVersion}`,
+    },
+    buildMinutes: 1,
+    homepage: 'https://github.com/fullstorydev/grpcurl/releases',
   },
 }

@@ -27,11 +27,15 @@ import { tableStatus } from './status.ts'
 
 type Connection = { readonly target: TableTarget; readonly backends: Backends }
 
-export function tableController(
-  options: { readonly pool: BackendPool; readonly progress: ProgressFold; readonly controllerName: string },
-): Controller {
-  const { pool, progress, controllerName } = options
-  const memory = new TableMemory()
+export function tableController(options: {
+  readonly pool: BackendPool
+  readonly progress: ProgressFold
+  readonly controllerName: string
+  /** How long one look outside stands for another, in milliseconds. */
+  readonly freshMillis: number
+}): Controller {
+  const { pool, progress, controllerName, freshMillis } = options
+  const memory = new TableMemory(freshMillis)
   const controller = defineController({
     kind: tables,
     watches: [

@@ -2,9 +2,6 @@
 
 import type { TableLook } from './observe.ts'
 
-/** How long a look that found everything as it should be stands for another, in milliseconds. */
-const freshMillis = 5_000
-
 /** Numbers of schemas that this process wrote or announced; where to look first. */
 export type Hints = { readonly written?: number; readonly announced?: number }
 
@@ -13,6 +10,12 @@ type Look = { readonly at: number; readonly generation: number; readonly look: T
 export class TableMemory {
   readonly #hints = new Map<string, Hints>()
   readonly #looks = new Map<string, Look>()
+  readonly #freshMillis: number
+
+  /** A look that found everything as it should be stands for another for `freshMillis`. */
+  constructor(freshMillis: number) {
+    this.#freshMillis = freshMillis
+  }
 
   hints(uid: string): Hints {
     return this.#hints.get(uid) ?? {}
@@ -31,7 +34,7 @@ export class TableMemory {
   /** The last look, if it is fresh and of this generation: many reports come within moments of one another. */
   fresh(uid: string, generation: number, now: number): TableLook | undefined {
     const last = this.#looks.get(uid)
-    return last !== undefined && last.generation === generation && now - last.at < freshMillis ? last.look : undefined
+    return last !== undefined && last.generation === generation && now - last.at < this.#freshMillis ? last.look : undefined
   }
 
   forget(uid: string): void {

@@ -9,7 +9,6 @@ const table = {
   feature_not_enabled: [400, 'invalid_request'],
   immutable_api_key_key: [400, 'invalid_request'],
   immutable_api_key_uid: [400, 'invalid_request'],
-  immutable_index_uid: [400, 'invalid_request'],
   index_already_exists: [409, 'invalid_request'],
   index_not_found: [404, 'invalid_request'],
   index_primary_key_already_exists: [400, 'invalid_request'],

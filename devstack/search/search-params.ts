@@ -62,7 +62,17 @@ const names = [
 ]
 
 /** Names of the real API that this server refuses: it does not do what they ask for. */
-const unsupported = ['hybrid', 'vector', 'media', 'personalize', 'useNetwork']
+const unsupported = [
+  'locales',
+  'hybrid',
+  'vector',
+  'retrieveVectors',
+  'media',
+  'personalize',
+  'useNetwork',
+  'showRankingScoreDetails',
+  'showPerformanceDetails',
+]
 
 const kindOf = (value: Json): string => {
   if (value === null) return 'null'

@@ -124,9 +124,39 @@ export function parsePatch(body: Json): SettingsPatch {
       const expected = knownNames.map(known => `\`${known}\``).join(', ')
       throw new ApiError('bad_request', `Unknown field \`${name}\`: expected one of ${expected}`)
     }
+    if (value !== null && asksForUnbuilt(name, value)) {
+      throw new ApiError('feature_not_enabled', `\`${name}\` of this value is not built in this development server.`)
+    }
     patch[name] = value === null ? null : parseValue(name, value)
   }
   return patch
+}
+
+/** Values of the real API that would be ignored here, so they are refused. */
+function asksForUnbuilt(name: string, value: Json): boolean {
+  switch (name) {
+    case 'embedders':
+      return !isObject(value) || Object.keys(value).length > 0
+    case 'separatorTokens':
+    case 'nonSeparatorTokens':
+    case 'dictionary':
+      return Array.isArray(value) && value.length > 0
+    case 'proximityPrecision':
+      return value !== 'byWord'
+    case 'facetSearch':
+      return value !== true
+    case 'filterableAttributes':
+      return Array.isArray(value) && value.some(rule => isObject(rule) && rule.features !== undefined)
+    case 'prefixSearch':
+      return value !== 'indexingTime' && value !== 'disabled'
+    case 'searchCutoffMs':
+    case 'localizedAttributes':
+    case 'chat':
+    case 'foreignKeys':
+      return true
+    default:
+      return false
+  }
 }
 
 const sortedSet = (values: string[]): string[] => [...new Set(values)].sort()
@@ -161,10 +191,6 @@ function parseValue(name: string, value: Json): Json {
     case 'faceting':
       if (isObject(value) && isCount(value.maxValuesPerFacet)) return value
       throw wrong('invalid_settings_faceting', name, 'expected an object with a positive `maxValuesPerFacet`')
-    case 'embedders':
-    case 'chat':
-    case 'foreignKeys':
-      throw new ApiError('feature_not_enabled', `\`${name}\` is not built in this development server.`)
     default:
       return value
   }

@@ -20,7 +20,7 @@ create table if not exists keys (uid text primary key, body text not null) witho
 
 export type Row = Record<string, null | number | bigint | string | Uint8Array>
 
-/** One connection, one writer. A commit is on the disk when `transaction` returns. */
+/** One connection, one writer: a second server on the same file fails to start. A commit is on the disk when `transaction` returns. */
 export class Store {
   readonly db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
@@ -28,7 +28,7 @@ export class Store {
   constructor(file: string) {
     this.db = new DatabaseSync(file)
     this.db.exec(`
-      pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -65536;
+      pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -65536;
       pragma temp_store = memory; pragma wal_autocheckpoint = 4000; pragma foreign_keys = off;
     `)
     this.db.exec(schema)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
-import { keyEncoder } from './key.ts'
+import { keyDecoder, keyEncoder } from './key.ts'
 import type { Column, Row, TableSchema } from './schema.ts'
 
 const column = (name: string, type: Column['type'], rest: Partial<Column> = {}): Column => ({
@@ -59,7 +59,9 @@ test('encoded keys sort as the database sorts the tuples, and differ exactly whe
         }))
         const types = chosen.map(index => kinds[index]?.[1] ?? '')
         const values =
-          parts.length === 0 ? fc.constant<(string | number | boolean)[]>([]) : fc.tuple(...chosen.map(index => kinds[index]?.[2] ?? fc.constant('')))
+          parts.length === 0
+            ? fc.constant<(string | number | boolean)[]>([])
+            : fc.tuple(...chosen.map(index => kinds[index]?.[2] ?? fc.constant('')))
         return fc.record({
           columns: fc.constant(columns),
           types: fc.constant(types),
@@ -72,6 +74,11 @@ test('encoded keys sort as the database sorts the tuples, and differ exactly whe
         const keys = tuples.map(tuple =>
           encode(Object.fromEntries(columns.map(({ name }, i) => [name, tuple[i] ?? ''])) as Row),
         )
+        const decode = keyDecoder(schema)
+        tuples.forEach((tuple, n) => {
+          const wanted = Object.fromEntries(columns.map(({ name }, i) => [name, tuple[i]]))
+          assert.deepEqual(decode(keys[n] ?? Buffer.alloc(0)), wanted, 'a key is read back as it was')
+        })
         const literal = (value: unknown, i: number) => {
           const text = `'${String(value).replaceAll("'", "''")}'`
           return types[i] === 'BLOB' ? `from_base64(${text})` : `CAST(${text} AS ${types[i]})`

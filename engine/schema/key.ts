@@ -109,3 +109,78 @@ export function keyEncoder(schema: TableSchema): KeyEncoder {
     return key
   }
 }
+
+/** Reads an encoded key back into its key columns, in canonical form. */
+export function keyDecoder(schema: TableSchema): (key: Buffer) => Row {
+  const columns = schema.primaryKey.map(name => {
+    const column = schema.columns.find(candidate => candidate.name === name)
+    if (!column) throw new BlastyError('INTERNAL', { id: `key-column-${name}` })
+    return column
+  })
+  return key => {
+    const row: Record<string, Json> = {}
+    let at = 0
+    for (const { name, type, scale = 0 } of columns) {
+      const [value, next] = decodePart(key, at, type, scale)
+      row[name] = value
+      at = next
+    }
+    return row
+  }
+}
+
+/** The value that begins at `at`, and where the next one begins. */
+function decodePart(key: Buffer, at: number, type: string, scale: number): readonly [value: Json, next: number] {
+  switch (type) {
+    case 'String': {
+      const end = key.indexOf(0, at)
+      return [key.toString('utf8', at, end), end + 1]
+    }
+    case 'Int32':
+      return [decodeInt32(key, at), at + 4]
+    case 'Int64':
+      return [decodeInt64(key, at).toString(), at + 8]
+    case 'Decimal':
+      return [decimalText(decodeInt128(key, at), scale), at + 16]
+    case 'Boolean':
+      return [key[at] === 1, at + 1]
+    case 'Date':
+      return [new Date(decodeInt32(key, at) * 86_400_000).toISOString().slice(0, 10), at + 4]
+    case 'Timestamp':
+      return [timestampText(decodeInt64(key, at)), at + 8]
+    case 'UUID':
+      return [key.toString('hex', at, at + 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'), at + 16]
+    case 'Bytes':
+      return decodeEscaped(key, at)
+    default:
+      throw new BlastyError('INTERNAL', { id: `key-type-${type}` })
+  }
+}
+
+const decodeInt32 = (key: Buffer, at: number): number => (key.readUInt32BE(at) ^ 0x80000000) | 0
+const decodeInt64 = (key: Buffer, at: number): bigint => BigInt.asIntN(64, key.readBigUInt64BE(at) ^ (1n << 63n))
+const decodeInt128 = (key: Buffer, at: number): bigint =>
+  BigInt.asIntN(128, ((key.readBigUInt64BE(at) << 64n) | key.readBigUInt64BE(at + 8)) ^ (1n << 127n))
+
+function decimalText(unscaled: bigint, scale: number): string {
+  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
+  const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+  return unscaled < 0n ? `-${text}` : text
+}
+
+function timestampText(micros: bigint): string {
+  const seconds = micros / 1_000_000n - (micros % 1_000_000n < 0n ? 1n : 0n)
+  const rest = micros - seconds * 1_000_000n
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${rest.toString().padStart(6, '0')}Z`
+}
+
+function decodeEscaped(key: Buffer, from: number): readonly [value: string, next: number] {
+  const bytes: number[] = []
+  for (let at = from; ; at++) {
+    const byte = key[at]
+    if (byte === undefined) throw new BlastyError('INTERNAL', { id: 'key-of-bytes-without-end' })
+    if (byte !== 0) bytes.push(byte)
+    else if (key[++at] === 1) return [Buffer.from(bytes).toString('base64'), at + 1]
+    else bytes.push(0)
+  }
+}
