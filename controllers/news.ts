@@ -56,7 +56,10 @@ export class News {
       const index = this.#operator.read(indexes).by(indexesByUid, uidOf(report))[0]
       // An Index that is not filled yet may be with any progress.
       const filled = index?.status?.conditions?.some(({ type, status }) => type === 'Filled' && status === 'True')
-      return report.kind === 'index' && filled !== true ? `at ${report.revision}` : `error ${report.error ?? ''}`
+      if (report.kind === 'index' && filled !== true) return `at ${report.revision}`
+      // The first event makes the stream one that must not be lost.
+      const begun = report.kind === 'subscription' && report.delivered > 0
+      return `${begun ? 'begun' : 'new'} ${report.error ?? ''}`
     }
     const table = this.#operator.read(tables).by(tablesByUid, report.tableUid)[0]
     return report.revision > (table?.status?.schema?.number ?? 0) ? 'written' : 'never written'

@@ -193,7 +193,7 @@ export const programs: Readonly<Record<ProgramName, Program>> = {
       ldflags: `${strip} -X main.version=v${grpcurlVersion}`,
       moduleVersion: `v${grpcurlVersion}`,
     },
-    buildMinutes: 1,
+    buildMinutes: 2,
     homepage: 'https://github.com/fullstorydev/grpcurl/releases',
   },
 }

@@ -20,6 +20,8 @@ export type RolesOptions = {
   /** Kept for the facade's gRPC; a free one unless set. */
   readonly grpcPort?: number
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
+  /** Flags of Node itself for every role, such as `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[]
   readonly onCrash?: (crash: Crash) => void
 }
 
@@ -76,7 +78,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
         'data-dir': join(folder, name),
         'log-level': options.logLevel ?? 'info',
       }
-      const args = [program, role, ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])]
+      const args = [...(options.nodeFlags ?? []), program, role, ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])]
       const ready = () => answersOk(`${health}/readyz`)
       const server = new Server(
         { name, command: process.execPath, args, ready, stopSeconds: 30 },

@@ -1,5 +1,6 @@
 /** The connections of one process to the backends of one class, under the credentials of its role. */
 
+import { randomUUID } from 'node:crypto'
 import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
 import { connectStreams, type Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
@@ -12,6 +13,8 @@ export type Role = 'worker' | 'facade'
 
 export type ClassBackends = {
   readonly className: string
+  /** Another one for each set of connections. */
+  readonly connectionID: string
   readonly installationID: string
   readonly streams: Streams
   readonly objects: ObjectStore
@@ -58,6 +61,7 @@ export async function connectClass({
     await reports.publish({ kind: 'member', role, id })
     return {
       className: metadata.name,
+      connectionID: randomUUID(),
       installationID: spec.installationID,
       streams,
       objects: objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') }),

@@ -102,7 +102,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
 
 /** What a job on a Table depends on beside its own resource. */
 export const tableVersion = ({ table: { descriptor }, backends }: ServedTable): string =>
-  `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${backends.className} ${backends.streams.connection.getServer()}`
+  `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${backends.connectionID}`
 
 /** Tells how far a Table's log goes. */
 function tableJob(served: ServedTable): Job {

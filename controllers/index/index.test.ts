@@ -48,14 +48,14 @@ const made = async (spec: object = { searchable: ['title'] }) => {
 }
 
 /** Does as the indexer of a worker does: says in the index, and in a report, that it is filled. */
-async function fill(index: Index): Promise<void> {
+async function fill(index: Index, revision = 1): Promise<void> {
   const name = index.status.external?.index ?? ''
   const [info, schema] = [await bench.search.getIndex(name), table.status.schema]
   assert.ok(info !== undefined && schema !== undefined)
   const layout = indexLayout(index.spec, schema).fingerprint
-  const progress = { epoch: 1, revision: 1, filledAt: 1, layout, createdAt: info.createdAt, instance: '' }
+  const progress = { epoch: 1, revision, filledAt: revision, layout, createdAt: info.createdAt, instance: '' }
   await bench.search.taskDone(name, await bench.search.addDocuments(name, progressLine(progress), '_id'))
-  await reporter.publish({ kind: 'index', indexUid: index.metadata.uid, worker: 'w', epoch: 1, revision: 1, documents: 0 })
+  await reporter.publish({ kind: 'index', indexUid: index.metadata.uid, worker: 'w', epoch: 1, revision, documents: 0 })
 }
 
 test('an Index is made with its mark and settings, and is Ready once a worker has filled it', async () => {
@@ -80,13 +80,14 @@ test('an Index that vanishes is remade, and Filled only when it was filled anew'
   await bench.search.deleteIndex(externalOf(name))
   const remade = await reached(name, 'Filled', 'False NoWorker')
   await eventually('it is there', async () => (await bench.search.getIndex(externalOf(name))) !== undefined)
-  await fill(remade)
+  await fill(remade, 2)
   await reached(name, 'Ready', 'True Ready')
 })
 
 test('settings that the spec changes, or somebody else, are set right', async () => {
   const name = await made()
-  await reached(name, 'Provisioned', 'True Created')
+  await fill(await reached(name, 'Provisioned', 'True Created'))
+  await reached(name, 'Ready', 'True Ready')
   await bench.search.updateSettings(externalOf(name), { stopWords: ['theirs'] })
   const settings = () => bench.search.settings(externalOf(name))
   await eventually('set right', async () => (await settings()).stopWords?.length === 0)

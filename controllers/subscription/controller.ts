@@ -50,8 +50,8 @@ export function subscriptionController(
     },
     observe: (subscription, { target, backends, made }, { now }) => {
       if ('blocked' in made) throw new StalledError(made.reason, made.message)
-      return observeSubscription(subscription, made, target, backends, current =>
-        progress.fold(subscription.metadata.uid, subscription.status?.progress, current, now),
+      return observeSubscription(subscription, made, target, backends, (current, urgent) =>
+        progress.fold(subscription.metadata.uid, subscription.status?.progress, current, now, urgent),
       )
     },
     plan: planSubscription,

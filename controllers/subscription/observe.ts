@@ -31,11 +31,13 @@ export async function observeSubscription(
   made: MadeTable,
   target: DependentTarget,
   { streams, reported }: Backends,
-  fold: (current: SubscriptionProgress) => SubscriptionProgress,
+  fold: (current: SubscriptionProgress, urgent: boolean) => SubscriptionProgress,
 ): Promise<SubscriptionObserved> {
   const [seen, consumer] = await Promise.all([lookAtStream(streams, target.name), lookAtConsumer(streams, target.name)])
   const report = reported.subscription(subscription.metadata.uid)
   const { epoch, revision, delivered } = report ?? {}
+  // The first event decides whether a lost stream may be remade, so it is shown at once.
+  const first = (delivered ?? 0) > 0 && (subscription.status?.progress?.delivered ?? 0) === 0
   return {
     target,
     made,
@@ -46,7 +48,7 @@ export async function observeSubscription(
     progress:
       epoch === undefined || revision === undefined || delivered === undefined
         ? subscription.status?.progress
-        : fold({ epoch, revision: String(revision), delivered }),
+        : fold({ epoch, revision: String(revision), delivered }, first),
   }
 }
 

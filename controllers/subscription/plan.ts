@@ -17,7 +17,8 @@ type WantedConsumer = Partial<ConsumerConfig> & { readonly durable_name: string 
 
 export function planSubscription(subscription: Subscription, observed: SubscriptionObserved): Plan<SubscriptionAction> {
   const { made, target, stream, consumer } = observed
-  const { tableUID, progress } = subscription.status ?? {}
+  const { tableUID } = subscription.status ?? {}
+  const delivered = observed.progress?.delivered ?? 0
   if (tableUID !== undefined && tableUID !== made.table.metadata.uid) {
     const message = `Table ${made.table.metadata.name} was made anew; the events are of the one before: make a new Subscription`
     return stalled('TableReplaced', message, { condition: 'Provisioned' })
@@ -25,8 +26,8 @@ export function planSubscription(subscription: Subscription, observed: Subscript
   if (stream?.ownership.type === 'foreign') {
     return stalled(stream.ownership.reason, stream.ownership.message, { condition: 'Provisioned' })
   }
-  if (stream === undefined && progress !== undefined && progress.delivered > 0) {
-    const message = `stream ${target.name} does not exist; ${progress.delivered} events had been put into it: make a new Subscription`
+  if (stream === undefined && delivered > 0) {
+    const message = `stream ${target.name} does not exist; ${delivered} events had been put into it: make a new Subscription`
     return stalled('StreamLost', message, { condition: 'Provisioned' })
   }
   const config = wantedStream(observed)

@@ -74,6 +74,8 @@ test('a where that does not parse is told with the construct and its position', 
 test('a consumer or an unused stream that vanishes comes back, a stream with events does not', async () => {
   const name = await made()
   const { metadata } = await reached(name, 'Provisioned', 'True Created')
+  await report(metadata.uid)
+  await reached(name, 'Ready', 'True Ready')
   const { streams, consumers } = bench.streams.admin
   const there = () => consumers.info(externalOf(name), consumerName).then(() => true, () => false)
   await consumers.delete(externalOf(name), consumerName)

@@ -51,7 +51,9 @@ export async function removeBucketPage(objects: ObjectStore, bucket: string, mar
     await objects.removeBucket(bucket)
   } catch (error) {
     // Something was put meanwhile: without its mark the bucket would be nobody's.
-    await objects.put(bucket, ownerKey, bodyOf(mark), { ifAbsent: true })
+    await objects.put(bucket, ownerKey, bodyOf(mark), { ifAbsent: true }).catch((again: unknown) => {
+      if (!isMissingBucket(again)) throw again
+    })
     throw error
   }
   return true

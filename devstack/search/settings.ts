@@ -231,8 +231,11 @@ export function applyPatch(current: Settings, patch: SettingsPatch): Settings {
   const next: { [name: string]: unknown } = { ...current }
   const defaults: { [name: string]: Json } = { ...defaultSettings() }
   const merging = ['typoTolerance', 'faceting', 'pagination']
-  for (const [name, value] of Object.entries(patch)) {
+  for (const [name, given] of Object.entries(patch)) {
     const fallback = defaults[name] ?? null
+    const isEmpty = Array.isArray(given) && given.length === 0
+    // An empty list here means every attribute, as there.
+    const value = isEmpty && (name === 'searchableAttributes' || name === 'displayedAttributes') ? null : given
     next[name] = merging.includes(name) ? merge((next[name] ?? null) as Json, fallback, value) : (value ?? fallback)
   }
   return next as Settings

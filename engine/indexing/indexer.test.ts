@@ -21,8 +21,9 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   await onceReady(async () => assert.ok(await holds()))
 }
 
-test('rows written before and after the indexer began are found, a changed row as it is now, a deleted one no more', async () => {
+test('rows written before and after the indexer began are found, a changed row as it is now, a deleted one no more', async t => {
   const films = await testIndex()
+  t.after(films.close)
   await films.put({ id: 'a', title: 'Alien', year: 1979 }, { id: 'b', title: 'Brazil', year: 1985 })
   const indexer = startIndexer(films)
   const first = await films.put({ id: 'c', title: 'Casablanca', year: 1942 })
@@ -35,11 +36,11 @@ test('rows written before and after the indexer began are found, a changed row a
   await indexer.stop()
   assert.deepEqual(indexer.progress(), { epoch: 1, revision: last, documents: 2, filled: true })
   assert.deepEqual(indexer.problems, [])
-  await films.close()
 })
 
-test('far behind, it sends many batches at once and leaves every row as it was last', async () => {
+test('far behind, it sends many batches at once and leaves every row as it was last', async t => {
   const films = await testIndex()
+  t.after(films.close)
   for (let from = 0; from < 600; from += 100) await films.put(...numbered(100, 'old', from))
   await films.remove(...numbered(50, '').map(film => film.id))
   const last = await films.put(...numbered(100, 'new', 500))
@@ -47,12 +48,11 @@ test('far behind, it sends many batches at once and leaves every row as it was l
   assert.equal((await idsIn(films, last)).length, 550)
   assert.equal((await idsFound(films, last, { q: 'new' })).length, 100)
   assert.equal((await idsFound(films, last, { q: 'old' })).length, 450)
-  await indexer.stop()
-  await films.close()
 })
 
-test('an indexer that ended in order is followed at once by the next, which goes on where it stopped', async () => {
+test('an indexer that ended in order is followed at once by the next, which goes on where it stopped', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const first = startIndexer(films)
   await idsIn(films, await films.put({ id: 'a', title: 'Alien' }))
   await first.stop()
@@ -60,30 +60,27 @@ test('an indexer that ended in order is followed at once by the next, which goes
   const never = 60_000
   const second = startIndexer(films, { leaseMillis: never })
   assert.deepEqual(await idsIn(films, last), ['a', 'b'])
-  await second.stop()
-  await films.close()
 })
 
-test('an empty Table has an index that is ready and empty', async () => {
+test('an empty Table has an index that is ready and empty', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const indexer = startIndexer(films)
   assert.deepEqual(await idsIn(films, 0), [])
-  await indexer.stop()
-  await films.close()
 })
 
-test('a row whose key is too long to be an id is indexed, found and deleted', async () => {
+test('a row whose key is too long to be an id is indexed, found and deleted', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const id = 'k'.repeat(1_000)
   const indexer = startIndexer(films)
   assert.deepEqual(await idsIn(films, await films.put({ id, title: 'Long' })), [id])
   assert.deepEqual(await idsFound(films, await films.remove(id)), [])
-  await indexer.stop()
-  await films.close()
 })
 
-test('an index deleted under it is filled anew as soon as it is back', async () => {
+test('an index deleted under it is filled anew as soon as it is back', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const indexer = startIndexer(films)
   const last = await films.put(...numbered(10, 'x'))
   await idsIn(films, last)
@@ -92,12 +89,11 @@ test('an index deleted under it is filled anew as soon as it is back', async () 
   await assert.rejects(idsFound(films, last), error => isBlastyError(error, 'INDEX_NOT_READY'))
   await films.provision()
   assert.equal((await idsIn(films, last)).length, 10)
-  await indexer.stop()
-  await films.close()
 })
 
-test('an index that the server made anew for a late batch is not taken for a full one', async () => {
+test('an index that the server made anew for a late batch is not taken for a full one', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const indexer = startIndexer(films, { limits: { checkMillis: 600_000 } })
   await idsIn(films, await films.put(...numbered(10, 'x')))
   await films.search.deleteIndex(films.index)
@@ -105,12 +101,11 @@ test('an index that the server made anew for a late batch is not taken for a ful
   await until(() => indexer.problems.length > 0)
   await films.provision()
   assert.equal((await idsIn(films, last)).length, 11)
-  await indexer.stop()
-  await films.close()
 })
 
-test('what another process wrote to the index late is written over again', async () => {
+test('what another process wrote to the index late is written over again', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const indexer = startIndexer(films)
   await idsIn(films, await films.put({ id: 'a', title: 'Alien' }))
   const before = await films.search.getDocument(films.index, 'YQA')
@@ -121,12 +116,11 @@ test('what another process wrote to the index late is written over again', async
   const late = [JSON.stringify(before), progressLine({ ...progress, instance: 'another' })].join('\n')
   await films.search.taskDone(films.index, await films.search.addDocuments(films.index, late, idAttribute))
   await until(async () => (await idsFound(films, last, { q: 'zardoz' })).length === 1)
-  await indexer.stop()
-  await films.close()
 })
 
-test('a spec that uses another column has the index filled anew; until then it answers that it is not ready', async () => {
+test('a spec that uses another column has the index filled anew; until then it answers that it is not ready', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const last = await films.put({ id: 'a', title: 'Alien', rating: 8.5 })
   const first = startIndexer(films)
   await idsIn(films, last)
@@ -138,12 +132,11 @@ test('a spec that uses another column has the index filled anew; until then it a
   await films.search.updateSettings(films.index, { filterableAttributes: ['rating', '_where'] })
   const second = startIndexer(films, { spec })
   assert.deepEqual((await onceReady(facets)).facets[0]?.counts, [{ value: '8.5', count: 1 }])
-  await second.stop()
-  await films.close()
 })
 
-test('a column added to the Table changes nothing; one retired that the Index uses ends it with a reason', async () => {
+test('a column added to the Table changes nothing; one retired that the Index uses ends it with a reason', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const added: TableSchema = {
     ...filmSchema,
     number: 2,
@@ -165,16 +158,15 @@ test('a column added to the Table changes nothing; one retired that the Index us
     indexer.ended,
     error => isBlastyError(error, 'INVALID_ARGUMENT') && /year is retired/.test(error.message),
   )
-  await films.close()
 })
 
-test('a Table without a primary key cannot be indexed, and the reason is told', async () => {
+test('a Table without a primary key cannot be indexed, and the reason is told', async t => {
   const films = await testIndex()
+  t.after(films.close)
   const schemas = new Schemas('test/events', eventSchema, async () => eventSchema)
   const indexer = startIndexer(films, { schemas, spec: { searchable: ['text'] } })
   await assert.rejects(
     indexer.ended,
     error => isBlastyError(error, 'INVALID_ARGUMENT') && /no primaryKey/.test(error.message),
   )
-  await films.close()
 })

@@ -2,7 +2,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { searchCode } from '../../backends/search/errors.ts'
-import type { FacetCount, Search, SearchDocument, SearchHit, SearchResult } from '../../backends/search/search.ts'
+import type {
+  FacetCount,
+  IndexInfo,
+  Search,
+  SearchDocument,
+  SearchHit,
+  SearchResult,
+} from '../../backends/search/search.ts'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { Column } from '../schema/schema.ts'
 import { facetText } from './document.ts'
@@ -94,8 +101,11 @@ const pauses = [1, 2, 3, 5, 5, 10, 10, 20, 50] as const
 /** Waits until the index holds `minRevision` and may be searched. What is read afterwards is at least as new. */
 async function readable(target: SearchTarget, minRevision: number, signal: AbortSignal): Promise<Progress> {
   for (let turn = 0; ; turn++) {
-    const progress = await ready(target, () => readProgress(target.search, target.index))
-    check(target, progress)
+    const { search, index } = target
+    const [progress, info] = await ready(target, () =>
+      Promise.all([readProgress(search, index), search.getIndex(index)]),
+    )
+    check(target, progress, info)
     if (progress.revision >= minRevision) return progress
     await sleep(pauses[turn] ?? 50, undefined, { signal }).catch(cause => {
       if (signal.reason instanceof BlastyError) throw signal.reason
@@ -105,8 +115,14 @@ async function readable(target: SearchTarget, minRevision: number, signal: Abort
   }
 }
 
-function check({ name, epoch, layout }: SearchTarget, progress: Progress | undefined): asserts progress is Progress {
+function check(
+  { name, epoch, layout }: SearchTarget,
+  progress: Progress | undefined,
+  info: IndexInfo | undefined,
+): asserts progress is Progress {
   if (progress === undefined) throw notReady(name, 'it was not filled yet')
+  // A late batch of the indexer makes an index that was deleted anew, with that batch alone in it.
+  if (progress.createdAt !== info?.createdAt) throw notReady(name, 'it was lost and is being filled anew')
   if (progress.epoch !== epoch) throw notReady(name, 'it is to be filled anew after a repair of its Table')
   if (progress.layout !== layout.fingerprint) throw notReady(name, 'its columns changed and it is being filled anew')
   if (progress.revision < progress.filledAt) {

@@ -28,14 +28,16 @@ export type TestIndex = {
   readonly remove: (...ids: readonly string[]) => Promise<number>
   /** Makes the index with its settings, as the operator does. */
   readonly provision: () => Promise<void>
+  /** Ends its indexers, then deletes log and index. */
   readonly close: () => Promise<void>
+  readonly closing: (() => Promise<unknown>)[]
 }
 
 export const writing = (schema: TableSchema) => ({ principal: 'test', schema: schema.number, signal: patience() })
 
-/** A new log and a new index. `search` replaces the shared server. */
-export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIndex> {
-  const search = given ?? (await sharedSearch())
+/** A new log and a new index. */
+export async function testIndex(spec = filmSpec): Promise<TestIndex> {
+  const search = await sharedSearch()
   const on = await testLog(filmSchema)
   const writer = logWriter(on.log, { encodeKey: encodeFilmKey, lookup: async () => undefined })
   const index = uniqueName('films')
@@ -44,6 +46,7 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
     await search.updateSettings(index, indexSettings(spec, filmSchema))
   }
   await provision()
+  const closing: (() => Promise<unknown>)[] = []
   const target = { search, index, name: 'test/films', epoch: on.log.epoch, layout: indexLayout(spec, filmSchema) }
   return {
     on,
@@ -67,9 +70,11 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
     },
     provision,
     close: async () => {
+      for (const step of closing) await step()
       await search.deleteIndex(index)
       await on.close()
     },
+    closing,
   }
 }
 
@@ -112,6 +117,7 @@ export function startIndexer(test: TestIndex, changes: Partial<IndexerOptions> =
     stop.abort()
     await ended
   }
+  test.closing.push(() => stopped().catch(() => {}))
   return { progress: () => progress, problems, stop: stopped, ended }
 }
 

@@ -98,7 +98,7 @@ export async function openReports(
       ttl: life,
       history: 1,
       replicas: options.replicas ?? 1,
-      storage: 'memory',
+      storage: 'file',
     })
     .catch(error => {
       throw new BlastyError(

@@ -1,0 +1,2 @@
+import type { Bench } from './harness/bench.ts'
+export const reconcile: Bench = async () => { throw new Error('not yet') }
