@@ -51,10 +51,10 @@ test('every code has a meaning and an advice', () => {
 
 test('an error tells its code, its message with the details filled in, and its cause', () => {
   const cause = new Error('no answer')
-  const error: unknown = new BlastyError('KEY_TOO_LONG', { bytes: 2000, limit: 1024 }, { cause })
-  assert.ok(isBlastyError(error, 'KEY_TOO_LONG', 'ROW_TOO_LARGE'))
-  assert.ok(!isBlastyError(error, 'ROW_TOO_LARGE'))
-  assert.ok(!isBlastyError(cause))
+  const error = new BlastyError('KEY_TOO_LONG', { bytes: 2000, limit: 1024 }, { cause })
+  assert.equal(isBlastyError(error, 'KEY_TOO_LONG', 'ROW_TOO_LARGE'), true)
+  assert.equal(isBlastyError(error, 'ROW_TOO_LARGE'), false)
+  assert.equal(isBlastyError(cause), false)
   assert.equal(error.message, 'the primary key encodes to 2000 bytes; at most 1024 are allowed')
   assert.equal(error.cause, cause)
 })

@@ -43,6 +43,12 @@ for (const [name, served, description] of roles) {
     .addOption(
       new Option('--grpc-address <host:port>', 'gRPC of the facade').env('BLASTY_GRPC_ADDRESS').default('0.0.0.0:9090'),
     )
+    .addOption(new Option('--tls-cert <file>', 'certificates of the facade, as PEM').env('BLASTY_TLS_CERT'))
+    .addOption(
+      new Option('--tls-key <file>', 'their private key, as PEM; gRPC is plain text without both').env(
+        'BLASTY_TLS_KEY',
+      ),
+    )
     .addOption(
       new Option('--sql-memory <size>', 'memory of SQL, for each namespace').env('BLASTY_SQL_MEMORY').default('2GB'),
     )

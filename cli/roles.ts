@@ -9,7 +9,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { pino } from 'pino'
 import { startOperator } from '../controllers/operator.ts'
 import { startFacade } from '../facade/facade.ts'
-import { createMetrics, type Logger, startHealthServer } from '../operator/mod.ts'
+import { createMetrics, type Logger, type Metrics, startHealthServer } from '../operator/mod.ts'
 import { startWorker } from '../worker/worker.ts'
 
 export type RoleOptions = {
@@ -45,14 +45,15 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   const serving: Serving[] = []
   const [host, port] = splitAddress(options.healthAddress)
   let started = false
+  const metrics = createMetrics()
   const health = await startHealthServer({
     host,
     port,
-    registry: createMetrics().registry,
+    registry: metrics.registry,
     unready: () => (started ? serving.flatMap(one => one.unready()) : ['starting']),
   })
   try {
-    for (const role of roles) serving.push(await start(role, kubeConfig, options, log))
+    for (const role of roles) serving.push(await start(role, kubeConfig, options, log, metrics))
     started = true
     log.info({ healthPort: health.port }, 'ready')
     await ended
@@ -67,7 +68,13 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   }
 }
 
-async function start(role: RoleName, kubeConfig: KubeConfig, options: RoleOptions, log: Logger): Promise<Serving> {
+async function start(
+  role: RoleName,
+  kubeConfig: KubeConfig,
+  options: RoleOptions,
+  log: Logger,
+  metrics: Metrics,
+): Promise<Serving> {
   const { controllerName, credentialsNamespace } = options
   const id = `${hostname()
     .toLowerCase()
@@ -81,6 +88,7 @@ async function start(role: RoleName, kubeConfig: KubeConfig, options: RoleOption
         controllerName,
         credentialsNamespace,
         logger: log,
+        metrics,
         metricsPort: 0,
         signal: new AbortController().signal,
       })
@@ -96,6 +104,7 @@ async function start(role: RoleName, kubeConfig: KubeConfig, options: RoleOption
         credentials: await credentialsOf(options),
         dataDirectory: await dataDirectory(options, role),
         sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads },
+        registry: metrics.registry,
       })
       return facade
     }

@@ -25,7 +25,11 @@ export type Connected = Backends & {
   readonly close: () => Promise<void>
 }
 
-export type Connect = (found: BackendClass, credentials: Credentials, onReport: OnReport) => Connected | Promise<Connected>
+export type Connect = (
+  found: BackendClass,
+  credentials: Credentials,
+  onReport: OnReport,
+) => Connected | Promise<Connected>
 export type OnReport = (report: Report, present: boolean) => void
 
 export type BackendPoolOptions = {

@@ -1,7 +1,7 @@
 /** Which BackendClass a Table belongs to, and what the class allows it. */
 
 import type { BackendClass, Table } from '../crds/types.gen.ts'
-import { type Blocked, keyFor, type KubeObject, type Reader, refused, stalled, waiting } from '../operator/mod.ts'
+import { type Blocked, type KubeObject, keyFor, type Reader, refused, stalled, waiting } from '../operator/mod.ts'
 import { backendClasses, namespaces, tables } from './kinds.ts'
 import { bytesOf } from './quantity.ts'
 
@@ -55,7 +55,8 @@ export function judgeClass(table: Table, read: Reader): Blocked | undefined {
 function judgeNamespace(table: Table, found: BackendClass, read: Reader): Blocked | undefined {
   const labels = found.spec.allowedNamespaces?.matchLabels ?? {}
   const namespace = read(namespaces).get(keyFor(table.metadata.namespace))
-  if (namespace === undefined) return waiting('NamespaceNotSeen', 'the namespace is not in the cache yet', { afterSeconds: 1 })
+  if (namespace === undefined)
+    return waiting('NamespaceNotSeen', 'the namespace is not in the cache yet', { afterSeconds: 1 })
   const missing = Object.entries(labels).filter(([key, value]) => namespace.metadata.labels?.[key] !== value)
   if (missing.length === 0) return undefined
   const list = missing.map(([key, value]) => `${key}=${value}`).join(', ')

@@ -27,12 +27,14 @@ export async function readCredentials(
   const name = found.spec.credentials.operator.secretRef.name
   const secret = await client.get(secrets, keyFor(name, namespace)).catch((error: unknown): Secret => {
     if (isNotFound(error)) throw problem('SecretNotFound', `Secret ${namespace}/${name} does not exist`, error)
-    if (isForbidden(error)) throw problem('SecretForbidden', `the operator may not read Secret ${namespace}/${name}`, error)
+    if (isForbidden(error))
+      throw problem('SecretForbidden', `the operator may not read Secret ${namespace}/${name}`, error)
     throw error
   })
   const missing = needed.filter(key => secret.data?.[key] === undefined)
   if (missing.length > 0) throw problem('SecretIncomplete', `Secret ${namespace}/${name} lacks ${missing.join(', ')}`)
-  const text = (key: (typeof needed)[number] | 'searchKey') => Buffer.from(secret.data?.[key] ?? '', 'base64').toString()
+  const text = (key: (typeof needed)[number] | 'searchKey') =>
+    Buffer.from(secret.data?.[key] ?? '', 'base64').toString()
   return {
     version: `${secret.metadata.uid}/${secret.metadata.resourceVersion}`,
     accessKey: text('accessKey'),

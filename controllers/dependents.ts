@@ -2,11 +2,20 @@
 
 import type { BackendClass, Table } from '../crds/types.gen.ts'
 import type { TableSchema } from '../engine/schema/schema.ts'
-import { type Blocked, conditionOf, type Context, keyFor, type Reader, RetryError, StalledError, waiting } from '../operator/mod.ts'
+import {
+  type Blocked,
+  type Context,
+  conditionOf,
+  keyFor,
+  type Reader,
+  RetryError,
+  StalledError,
+  waiting,
+} from '../operator/mod.ts'
 import type { BackendPool, Backends } from './backends.ts'
 import { classOf } from './classes.ts'
 import { backendClasses, namespaces, tables } from './kinds.ts'
-import { adoptAnnotation, type Adoption, type Mark } from './marks.ts'
+import { type Adoption, adoptAnnotation, type Mark } from './marks.ts'
 import { type ExternalKind, externalName } from './names.ts'
 
 export type Dependent = {
@@ -70,7 +79,9 @@ export async function connectDependent(
     externalName({ installation: found.spec.installationID, kind, namespace, name })
   const found =
     table === undefined
-      ? read(backendClasses).list().find(candidate => recorded !== undefined && named(candidate) === recorded)
+      ? read(backendClasses)
+          .list()
+          .find(candidate => recorded !== undefined && named(candidate) === recorded)
       : classOf(table, read)
   if (found === undefined) {
     throw new StalledError('ClassNotFound', `the BackendClass of ${kind} ${name} does not exist; make the class again`)

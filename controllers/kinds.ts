@@ -37,7 +37,13 @@ export const namespaces = defineKind<KubeObject>({
 export type Secret = KubeObject & { readonly data?: Readonly<Record<string, string>> }
 
 /** Never watched: one is read by name. */
-export const secrets = defineKind<Secret>({ group: '', version: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true })
+export const secrets = defineKind<Secret>({
+  group: '',
+  version: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  namespaced: true,
+})
 
 const tableKey = (object: { metadata: { namespace: string }; spec: { tableRef: { name: string } } }) => [
   `${object.metadata.namespace}/${object.spec.tableRef.name}`,

@@ -19,7 +19,12 @@ const yes = (mark: Mark) => ({ marked: 'yes', mark }) as const
 const cases = [
   { title: 'what carries our mark is ours', found: yes(wanted), adoption: nothing, type: 'ours' },
   { title: 'what carries no mark is left alone', found: unmarked, adoption: asked, reason: 'NotMarked' },
-  { title: 'a broken mark is another’s', found: { marked: 'unreadable' } as const, adoption: asked, reason: 'OwnedByOther' },
+  {
+    title: 'a broken mark is another’s',
+    found: { marked: 'unreadable' } as const,
+    adoption: asked,
+    reason: 'OwnedByOther',
+  },
   {
     title: 'another installation’s thing is left alone, asked or not',
     found: yes({ ...wanted, installation: 'test' }),
@@ -33,7 +38,12 @@ const cases = [
     reason: 'OwnedByOther',
   },
   { title: 'retained data is not taken over unasked', found: yes(earlier), adoption: nothing, reason: 'RetainedData' },
-  { title: 'asked for, retained data of this namespace is taken over', found: yes(earlier), adoption: asked, type: 'adoptable' },
+  {
+    title: 'asked for, retained data of this namespace is taken over',
+    found: yes(earlier),
+    adoption: asked,
+    type: 'adoptable',
+  },
   {
     title: 'data of an earlier namespace of this name is not taken over by asking alone',
     found: yes(elsewhere),

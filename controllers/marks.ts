@@ -6,7 +6,10 @@ import type { Identity } from './names.ts'
 export type Mark = Identity & { readonly namespaceUid: string; readonly uid: string }
 
 /** How a thing is marked: not at all, readably or not. */
-export type Found = { readonly marked: 'no' } | { readonly marked: 'yes'; readonly mark: Mark } | { readonly marked: 'unreadable' }
+export type Found =
+  | { readonly marked: 'no' }
+  | { readonly marked: 'yes'; readonly mark: Mark }
+  | { readonly marked: 'unreadable' }
 
 export const unmarked: Found = { marked: 'no' }
 
@@ -22,7 +25,11 @@ export type Ownership =
   | { readonly type: 'ours' }
   /** Left by an earlier resource of the same name, and it may be taken over. */
   | { readonly type: 'adoptable'; readonly from: Mark }
-  | { readonly type: 'foreign'; readonly reason: 'NotMarked' | 'OwnedByOther' | 'RetainedData'; readonly message: string }
+  | {
+      readonly type: 'foreign'
+      readonly reason: 'NotMarked' | 'OwnedByOther' | 'RetainedData'
+      readonly message: string
+    }
 
 export const adoptAnnotation = 'blasty.dev/adopt'
 
@@ -38,14 +45,19 @@ export function judge(what: string, found: Found, wanted: Mark, adoption: Adopti
   }
   const { mark } = found
   if (mark.uid === wanted.uid && mark.installation === wanted.installation) return { type: 'ours' }
-  const sameName = (['installation', 'kind', 'namespace', 'name'] as const).every(field => mark[field] === wanted[field])
+  const sameName = (['installation', 'kind', 'namespace', 'name'] as const).every(
+    field => mark[field] === wanted[field],
+  )
   if (!sameName) {
     const owner = `${mark.kind} ${mark.namespace}/${mark.name} of installation ${mark.installation}`
     return foreign('OwnedByOther', `${what} belongs to ${owner}; it is left alone`)
   }
   const left = `${what} holds the data of an earlier ${mark.kind} of this name (uid ${mark.uid})`
   if (!adoption.asked) {
-    return foreign('RetainedData', `${left}; annotate this one with ${adoptAnnotation}: "true" to go on with it, or remove it`)
+    return foreign(
+      'RetainedData',
+      `${left}; annotate this one with ${adoptAnnotation}: "true" to go on with it, or remove it`,
+    )
   }
   if (mark.namespaceUid !== wanted.namespaceUid && !adoption.namespaceUids.includes(mark.namespaceUid)) {
     const earlier = `another namespace of this name (uid ${mark.namespaceUid})`

@@ -5,9 +5,7 @@ import { type ExternalKind, externalName, type Identity } from './names.ts'
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/)
 const hyphenated = (max: number) =>
-  fc
-    .array(word, { minLength: 1, maxLength: 6 })
-    .map(words => words.join('-').slice(0, max).replace(/-$/, ''))
+  fc.array(word, { minLength: 1, maxLength: 6 }).map(words => words.join('-').slice(0, max).replace(/-$/, ''))
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
 const identities: fc.Arbitrary<Identity> = fc.record({
   installation: hyphenated(20),

@@ -31,11 +31,15 @@ export class News {
         }
         return
       case 'served':
-        return this.#look('served', report.tableUid)
+        this.#look('served', report.tableUid)
+        return
       default: {
         const uid = uidOf(report)
         const health = this.#healthOf(report, present)
-        if (this.#health.get(uid) === health) return this.#lookLater(report.kind, uid)
+        if (this.#health.get(uid) === health) {
+          this.#lookLater(report.kind, uid)
+          return
+        }
         if (present) this.#health.set(uid, health)
         else this.#health.delete(uid)
         this.#look(report.kind, uid)
@@ -85,7 +89,8 @@ export class News {
 
   #all(kind: typeof tables | typeof indexes | typeof subscriptions): void {
     const { read, enqueue } = this.#operator
-    const held = kind === tables ? read(tables).list() : kind === indexes ? read(indexes).list() : read(subscriptions).list()
+    const held =
+      kind === tables ? read(tables).list() : kind === indexes ? read(indexes).list() : read(subscriptions).list()
     for (const object of held) enqueue(kind, keyOf(object))
   }
 }

@@ -7,6 +7,7 @@ import {
   createOperator,
   type HealthServer,
   type Logger,
+  type Metrics,
   type Operator,
   startHealthServer,
   systemClock,
@@ -37,6 +38,8 @@ export type OperatorRoleOptions = {
   /** Gives up waiting for the API server while starting. */
   readonly signal: AbortSignal
   readonly logger: Logger
+  /** Where its figures go; metrics of its own when unset. */
+  readonly metrics?: Metrics
   /** Reconciles at once, of each kind. */
   readonly concurrency?: number
   /** Seconds after which each resource is looked at again, to see what changed outside. */
@@ -59,7 +62,7 @@ const graceMillis = 20_000
 /** Starts the operator; resolves when it has listed everything and works. Rejects with the reason of `signal`. */
 export async function startOperator(options: OperatorRoleOptions): Promise<OperatorRole> {
   const { kubeConfig, controllerName, credentialsNamespace, logger, resyncSeconds = 60 } = options
-  const metrics = createMetrics()
+  const metrics = options.metrics ?? createMetrics()
   const client = createClient(kubeConfig, { userAgent: 'blasty-operator', onRequest: metrics.requested })
   let news: News | undefined
   const pool = new BackendPool({
@@ -112,4 +115,3 @@ export async function startOperator(options: OperatorRoleOptions): Promise<Opera
     throw error
   }
 }
-

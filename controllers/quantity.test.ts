@@ -19,5 +19,6 @@ test('quantities mean what Kubernetes means by them', () => {
 })
 
 test('what is no quantity is refused', () => {
-  for (const bad of ['', 'much', '10GB', '-1Gi', '1 Gi', 'Gi', '1ki']) assert.throws(() => bytesOf(bad), RangeError, bad)
+  for (const bad of ['', 'much', '10GB', '-1Gi', '1 Gi', 'Gi', '1ki'])
+    assert.throws(() => bytesOf(bad), RangeError, bad)
 })

@@ -1,7 +1,7 @@
 /** Which resources this operator serves, where several operators share a cluster. */
 
 import type { Table } from '../crds/types.gen.ts'
-import { type Controller, keyFor, type Kind, type KubeObject, type Reader } from '../operator/mod.ts'
+import { type Controller, type Kind, type KubeObject, keyFor, type Reader } from '../operator/mod.ts'
 import { classOf } from './classes.ts'
 import { tables } from './kinds.ts'
 

@@ -67,7 +67,9 @@ export async function setConsumer(
 export function differences(seen: StreamConfig, wanted: WantedStream): string[] {
   const actual = new Map<string, unknown>(Object.entries(seen))
   return Object.entries(wanted)
-    .filter(([field, value]) => field !== 'metadata' && JSON.stringify(actual.get(field) ?? false) !== JSON.stringify(value))
+    .filter(
+      ([field, value]) => field !== 'metadata' && JSON.stringify(actual.get(field) ?? false) !== JSON.stringify(value),
+    )
     .map(([field]) => field)
     .sort()
 }

@@ -1,6 +1,8 @@
 /** What the controllers' tests share: an operator of their own, a class and namespace of their own, and a stand-in for the facades. */
 
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
 import { KubeConfig } from '@kubernetes/client-node'
 import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
 import { connectSearch, type Search } from '../backends/search/search.ts'
@@ -155,7 +157,12 @@ async function startFacade(
   for (const table of page.items) await serve(table)
   const watching = (async () => {
     try {
-      const options = { resourceVersion: page.resourceVersion, timeoutSeconds: 3_600, silenceMs: 3_600_000, signal: stopping.signal }
+      const options = {
+        resourceVersion: page.resourceVersion,
+        timeoutSeconds: 3_600,
+        silenceMs: 3_600_000,
+        signal: stopping.signal,
+      }
       const events = client.watch(tables, options)
       for await (const event of events) if ('object' in event && event.type !== 'DELETED') await serve(event.object)
     } catch (error) {
@@ -188,9 +195,12 @@ export async function until<T extends KubeObject>(
       return holds(last)
     })
   } catch (error) {
-    throw new Error(`${kind.kind} ${key}: ${what}; it is ${JSON.stringify(last, (name, v) => (name === 'managedFields' ? undefined : v))}`, {
-      cause: error,
-    })
+    throw new Error(
+      `${kind.kind} ${key}: ${what}; it is ${JSON.stringify(last, (name, v) => (name === 'managedFields' ? undefined : v))}`,
+      {
+        cause: error,
+      },
+    )
   }
   if (last === undefined) throw new Error('nothing was read')
   return last
@@ -213,4 +223,35 @@ export async function untilGone(client: KubeClient, kind: Kind, key: Key): Promi
 export function told(object: Reconcilable, type: string): string {
   const found: Condition | undefined = object.status?.conditions?.find(condition => condition.type === type)
   return found === undefined ? 'none' : `${found.status} ${found.reason}`
+}
+
+/** A way to a server on this machine that can be shut and opened again, at the same port. */
+export type Gate = { readonly port: number; readonly shut: () => Promise<void>; readonly open: () => Promise<void> }
+
+export async function openGate(upstreamPort: number): Promise<Gate> {
+  const sockets = new Set<Socket>()
+  const server = createServer(client => {
+    const upstream = connect(upstreamPort, '127.0.0.1')
+    // Either end may break off: that is what a shut gate looks like.
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => socket.destroy()))
+    client.pipe(upstream).pipe(client)
+  })
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  await listen(0)
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the gate has no port')
+  const { port } = address
+  return {
+    port,
+    open: () => listen(port),
+    shut: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
 }

@@ -17,12 +17,13 @@ export type Programs = ReadonlyMap<ProgramName, string>
 /**
  * Paths of the programs named, in the order PATH (if its version will do), cache, download, Go build.
  * What was downloaded or built stays in the cache; two callers at once do the work once.
- * Throws one error that names everything missing, why, and what to install.
+ * Throws one error that names everything missing, why, and what to install; or `signal`'s reason when that is aborted.
  */
 export async function resolvePrograms(
   names: readonly ProgramName[],
   config: Pick<DevConfig, 'path' | 'cache' | 'mirror' | 'offline'>,
   report: Report,
+  signal?: AbortSignal,
 ): Promise<Programs> {
   const found = new Map<ProgramName, string>()
   const look = async (name: ProgramName): Promise<void> => {
@@ -41,7 +42,7 @@ export async function resolvePrograms(
   for (const name of wanted) {
     await look(name) // another process may have made it meanwhile
     if (found.has(name)) continue
-    const outcome = await obtain(programs[name], config, silentHosts, report)
+    const outcome = await obtain(programs[name], config, { silentHosts, signal }, report)
     if ('file' in outcome) found.set(name, outcome.file)
     else missing.push(outcome)
   }
@@ -66,7 +67,7 @@ type Missing = { readonly program: Program; readonly reasons: readonly Error[] }
 async function obtain(
   program: Program,
   config: Pick<DevConfig, 'path' | 'cache' | 'mirror' | 'offline'>,
-  silentHosts: Set<string>,
+  { silentHosts, signal }: { readonly silentHosts: Set<string>; readonly signal: AbortSignal | undefined },
   report: Report,
 ): Promise<{ readonly file: string } | Missing> {
   const target = cachedFile(program, config.cache)
@@ -74,12 +75,15 @@ async function obtain(
   const release = config.offline ? undefined : program.release?.(thisPlatform)
   const ways: [string, (folder: string) => Promise<string>][] = []
   if (release !== undefined) {
-    ways.push([`downloading ${title}`, folder => download(release, folder, { mirror: config.mirror, silentHosts })])
+    ways.push([
+      `downloading ${title}`,
+      folder => download(release, folder, { mirror: config.mirror, silentHosts, signal }),
+    ])
   }
   const go = await findOnPath('go', config.path)
   if (go !== undefined) {
     const minutes = `about ${program.buildMinutes} min, once`
-    ways.push([`building ${title} with Go (${minutes})`, folder => goBuild(program, folder, go)])
+    ways.push([`building ${title} with Go (${minutes})`, folder => goBuild(program, folder, go, signal)])
   }
 
   await mkdir(dirname(target), { recursive: true })
@@ -93,6 +97,7 @@ async function obtain(
       await rename(file, target)
       return { file: target }
     } catch (error) {
+      signal?.throwIfAborted()
       if (!(error instanceof Error)) throw error
       reasons.push(error)
       report(`${what}: ${error.message}`)

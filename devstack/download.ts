@@ -22,6 +22,8 @@ export type Source = {
   readonly mirror: string | undefined
   /** Hosts that gave no answer: they are not asked, and waited for, again. */
   readonly silentHosts: Set<string>
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -35,7 +37,7 @@ export async function download(release: Release, folder: string, source: Source)
     name,
   )
   const file = join(folder, name)
-  const actual = await fetchFile(mirrored(release.url, source.mirror), file, source.silentHosts)
+  const actual = await fetchFile(mirrored(release.url, source.mirror), file, source)
   if (actual !== expected) {
     throw new Error(`${name} has SHA-256 ${actual}, its publisher says ${expected}: it was not used`)
   }
@@ -59,8 +61,9 @@ async function fetchText(url: string, silentHosts: Set<string>): Promise<string>
 }
 
 /** Writes the answer to `file`; returns its SHA-256 in hex. */
-async function fetchFile(url: string, file: string, silentHosts: Set<string>): Promise<string> {
+async function fetchFile(url: string, file: string, { silentHosts, signal }: Source): Promise<string> {
   const abort = new AbortController()
+  const either = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal])
   const giveUp = (): void => abort.abort(new Error(`${url} stalled`))
   let timer = setTimeout(giveUp, answerTimeoutMilliseconds)
   const hash = createHash('sha256')
@@ -73,7 +76,7 @@ async function fetchFile(url: string, file: string, silentHosts: Set<string>): P
     },
   })
   try {
-    const response = await get(url, abort.signal, silentHosts)
+    const response = await get(url, either, silentHosts)
     if (response.body === null) throw new Error(`${url} answers without a body`)
     await pipeline(Readable.fromWeb(response.body), meter, createWriteStream(file))
   } finally {

@@ -13,9 +13,9 @@ const shownLines = 5
 
 /**
  * Builds `program` with the toolchain `go` into `folder` and returns its path. Go keeps its own caches, so a second
- * build is quick. Throws with the last lines of what Go printed.
+ * build is quick. `signal` ends the build. Throws with the last lines of what Go printed.
  */
-export async function goBuild(program: Program, folder: string, go: string): Promise<string> {
+export async function goBuild(program: Program, folder: string, go: string, signal?: AbortSignal): Promise<string> {
   const { build } = program
   const common = ['-trimpath', '-ldflags', build.ldflags]
   const target = join(folder, program.name)
@@ -33,7 +33,13 @@ export async function goBuild(program: Program, folder: string, go: string): Pro
       GOARCH: '',
       GOBIN: folder,
     })
-    await run(go, args, { env, cwd: folder, maxBuffer: outputBytes })
+    await run(go, args, {
+      env,
+      cwd: folder,
+      maxBuffer: outputBytes,
+      killSignal: 'SIGINT', // the one at which go also ends what it started
+      ...(signal && { signal }),
+    })
   } catch (error) {
     const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
     throw new Error(`go ${args[0]} failed: ${output.trim().split('\n').slice(-shownLines).join('\n')}`, {

@@ -78,7 +78,12 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
         'data-dir': join(folder, name),
         'log-level': options.logLevel ?? 'info',
       }
-      const args = [...(options.nodeFlags ?? []), program, role, ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])]
+      const args = [
+        ...(options.nodeFlags ?? []),
+        program,
+        role,
+        ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
+      ]
       const ready = () => answersOk(`${health}/readyz`)
       const server = new Server(
         { name, command: process.execPath, args, ready, stopSeconds: 30 },

@@ -191,11 +191,11 @@ export class Directory {
     }
     const backends = await this.#connect(className)
     if (entry !== undefined && sameThing(entry.descriptor, descriptor) && entry.served.backends === backends) {
-      const before = entry.served.table.schemas.current.number
       entry.served.table.schemas.adopt(descriptor.schema)
       const served = { ...entry.served, resource }
-      this.#keep(key, { ...entry, served })
-      if (served.table.schemas.current.number !== before) this.#tell(key, served)
+      this.#keep(key, { ...entry, descriptor, served })
+      // Not by what the Table knows: its replica may have met the new schema in the log before the status told of it.
+      if (descriptor.schema.number !== entry.descriptor.schema.number) this.#tell(key, served)
       return
     }
     if (entry !== undefined) await this.#drop(key, entry)

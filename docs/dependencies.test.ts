@@ -18,7 +18,7 @@ const manifest = JSON.parse(read('../package.json')) as Manifest
 function listed(title: string): string[] {
   const [, section = ''] = read('dependencies.md').split(`\n## ${title}\n`)
   const [table = ''] = section.split('\n## ')
-  return [...table.matchAll(/^\| `(.+)` \| \S.{10,} \|$/gm)].map(([, name = '']) => name)
+  return [...table.matchAll(/^\| `([^`]+)` +\| \S.{10,}\|$/gm)].map(([, name = '']) => name)
 }
 
 const sections = [

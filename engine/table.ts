@@ -40,6 +40,7 @@ export class Table {
   readonly writer: LogWriter
   readonly #options: TableOptions
   #replica: Promise<TableReplica> | undefined
+  #opened: TableReplica | undefined
   #closing: Promise<void> = Promise.resolve()
 
   constructor(descriptor: TableDescriptor, options: TableOptions) {
@@ -63,6 +64,11 @@ export class Table {
     return this.descriptor.schema.primaryKey.length > 0
   }
 
+  /** The replica, if one is open. */
+  get openReplica(): TableReplica | undefined {
+    return this.#opened
+  }
+
   /** The replica, opened when first asked for. One that fails is closed, and the next caller opens another. */
   replica(): Promise<TableReplica> {
     if (this.#replica === undefined) {
@@ -70,7 +76,12 @@ export class Table {
         this.#options.onError(error)
         this.#discard(opening)
       })
-      opening.catch(() => this.#discard(opening))
+      opening.then(
+        opened => {
+          if (this.#replica === opening) this.#opened = opened
+        },
+        () => this.#discard(opening),
+      )
       this.#replica = opening
     }
     return this.#replica
@@ -101,6 +112,7 @@ export class Table {
   #discard(replica: Promise<TableReplica>): void {
     if (this.#replica !== replica) return
     this.#replica = undefined
+    this.#opened = undefined
     this.#closing = replica.then(
       opened => opened.close(),
       () => {},

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { ServerCredentials } from '@grpc/grpc-js'
 import { AuthenticationV1Api, type KubeConfig } from '@kubernetes/client-node'
+import type { Registry } from 'prom-client'
 import { accessPolicies } from '../controllers/kinds.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
 import type { SqlLimits } from '../engine/replica/sql-database.ts'
@@ -24,6 +25,7 @@ import { HealthStatus } from './grpc/health.ts'
 import { reflectionService } from './grpc/reflection.ts'
 import { ReflectionIndex } from './grpc/reflection-index.ts'
 import { startGrpcServer } from './grpc/server.ts'
+import { callMetrics, replicaMetrics } from './metrics.ts'
 import { blobService } from './services/blob.ts'
 import { catalogService } from './services/catalog.ts'
 import { mutationService } from './services/mutation.ts'
@@ -48,6 +50,8 @@ export type FacadeOptions = {
   readonly dataDirectory: string
   readonly sqlLimits: SqlLimits
   readonly log: Logger
+  /** Where metrics go. */
+  readonly registry: Registry
 }
 
 export type Facade = {
@@ -65,6 +69,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   const client = createClient(kubeConfig, { userAgent: 'blasty-facade' })
   const databases = new SqlDatabases(join(dataDirectory, 'sql'), options.sqlLimits)
   const directory = new Directory({ ...options, client, role: 'facade', sql: databases, alsoWatch: [accessPolicies] })
+  replicaMetrics(options.registry, directory)
   const scope = new Scope(directory)
   const snapshots = new Snapshots()
   const searchable = searchableByReports(directory.read)
@@ -75,6 +80,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
     address: options.address,
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     authenticate: bearerAuthenticator(tokens),
+    observe: callMetrics(options.registry),
     log: { internalError: (id, path, error) => log.error({ err: error, id, path }, 'internal error') },
   })
   const tableServices = new TableServices({ scope, server, reflection, searchable, snapshots })

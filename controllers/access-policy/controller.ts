@@ -1,7 +1,14 @@
 /** Accepts AccessPolicies, and lets them run out. They make nothing: facades read them. */
 
 import type { AccessPolicy } from '../../crds/types.gen.ts'
-import { type Blocked, type Controller, defineController, type Plan, refused, type StatusReport } from '../../operator/mod.ts'
+import {
+  type Blocked,
+  type Controller,
+  defineController,
+  type Plan,
+  refused,
+  type StatusReport,
+} from '../../operator/mod.ts'
 import { accessPolicies } from '../kinds.ts'
 
 export type PolicyObserved = {

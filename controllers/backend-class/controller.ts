@@ -45,5 +45,13 @@ export function backendClassController(options: {
     },
     status: classStatus,
   })
-  return onlyServed(controller, backendClasses, found => found.spec.controllerName === controllerName)
+  const served = onlyServed(controller, backendClasses, found => found.spec.controllerName === controllerName)
+  return {
+    ...served,
+    run: async (key, environment) => {
+      const run = await served.run(key, environment)
+      if (run.result === 'gone') pool.forget(key)
+      return run
+    },
+  }
 }

@@ -36,7 +36,11 @@ export async function probeStreams({ connection, admin }: Streams): Promise<stri
   try {
     await admin.getAccountInfo()
   } catch (error) {
-    throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem: reason(error) }, { cause: error })
+    throw new BlastyError(
+      'BACKEND_UNAVAILABLE',
+      { backend: 'streams server', problem: reason(error) },
+      { cause: error },
+    )
   }
   return connection.info?.version ?? 'unknown'
 }

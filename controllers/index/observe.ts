@@ -3,7 +3,7 @@
 import type { IndexInfo, Search, Settings } from '../../backends/search/search.ts'
 import { isBlastyError } from '../../base/errors.ts'
 import type { Index } from '../../crds/types.gen.ts'
-import { readProgress, type Progress } from '../../engine/indexing/progress.ts'
+import { type Progress, readProgress } from '../../engine/indexing/progress.ts'
 import type { IndexReport } from '../../engine/membership/reports.ts'
 import type { Backends } from '../backends.ts'
 import type { DependentTarget, MadeTable } from '../dependents.ts'

@@ -61,7 +61,10 @@ function provisionedCondition(index: Index, observed: IndexObserved): ReportedCo
 }
 
 /** Whether the index holds every row of its Table, as its documents' layout wants them: the indexer writes so into it. */
-function filledCondition(index: Index, { made, index: seen, written, report, workers }: IndexObserved): ReportedCondition {
+function filledCondition(
+  index: Index,
+  { made, index: seen, written, report, workers }: IndexObserved,
+): ReportedCondition {
   const type = 'Filled'
   if (report?.error !== undefined) return { type, status: 'False', reason: 'IndexerFailed', message: report.error }
   const filled =

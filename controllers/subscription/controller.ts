@@ -1,10 +1,19 @@
 /** Gives a Subscription its stream and consumer; a worker fills the stream. */
 
-import type { Subscription } from '../../crds/types.gen.ts'
 import { isBlastyError } from '../../base/errors.ts'
+import type { Subscription } from '../../crds/types.gen.ts'
 import { parsePredicate } from '../../engine/predicate/parse.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
-import { type Blocked, type Controller, defineController, keyOf, mapped, refused, StalledError, waiting } from '../../operator/mod.ts'
+import {
+  type Blocked,
+  type Controller,
+  defineController,
+  keyOf,
+  mapped,
+  refused,
+  StalledError,
+  waiting,
+} from '../../operator/mod.ts'
 import type { BackendPool, Backends } from '../backends.ts'
 import { connectDependent, type DependentTarget, type MadeTable, madeTable, tableMade } from '../dependents.ts'
 import { subscriptions, subscriptionsByTable, tables } from '../kinds.ts'
@@ -17,9 +26,11 @@ import { planSubscription, subscriptionStatus } from './plan.ts'
 
 type Connection = { readonly target: DependentTarget; readonly backends: Backends; readonly made: MadeTable | Blocked }
 
-export function subscriptionController(
-  options: { readonly pool: BackendPool; readonly progress: ProgressFold; readonly controllerName: string },
-): Controller {
+export function subscriptionController(options: {
+  readonly pool: BackendPool
+  readonly progress: ProgressFold
+  readonly controllerName: string
+}): Controller {
   const { pool, progress, controllerName } = options
   const controller = defineController({
     kind: subscriptions,
@@ -92,5 +103,7 @@ async function removeEvents(target: DependentTarget, { streams }: Backends): Pro
   }
   if (!(await ours())) return undefined
   await removeStream(streams, target.name)
-  return (await ours()) ? waiting('Deleting', 'the server has not confirmed the deletion yet', { afterSeconds: 1 }) : undefined
+  return (await ours())
+    ? waiting('Deleting', 'the server has not confirmed the deletion yet', { afterSeconds: 1 })
+    : undefined
 }

@@ -57,6 +57,10 @@ async function lookAtConsumer({ admin }: Streams, stream: string): Promise<Consu
     return (await admin.consumers.info(stream, consumerName)).config
   } catch (error) {
     if (error instanceof JetStreamApiError && notFound.has(error.code)) return undefined
-    throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem: reason(error) }, { cause: error })
+    throw new BlastyError(
+      'BACKEND_UNAVAILABLE',
+      { backend: 'streams server', problem: reason(error) },
+      { cause: error },
+    )
   }
 }

@@ -80,7 +80,12 @@ function provisionedCondition(subscription: Subscription, observed: Subscription
   if ('blocked' in plan) return { type, status: 'False', reason: plan.reason, message: plan.message }
   const { name } = observed.target
   return plan.length > 0
-    ? { type, status: 'False', reason: 'Creating', message: `stream ${name} and its consumer are not as they must be yet` }
+    ? {
+        type,
+        status: 'False',
+        reason: 'Creating',
+        message: `stream ${name} and its consumer are not as they must be yet`,
+      }
     : { type, status: 'True', reason: 'Created', message: `stream ${name} and its consumer are there` }
 }
 

@@ -44,7 +44,15 @@ const made = async (spec: object = { where: 'gross >= 100' }) => {
   return name
 }
 const report = (uid: string, rest: object = {}) =>
-  reporter.publish({ kind: 'subscription', subscriptionUid: uid, worker: 'w', epoch: 1, revision: 1, delivered: 0, ...rest })
+  reporter.publish({
+    kind: 'subscription',
+    subscriptionUid: uid,
+    worker: 'w',
+    epoch: 1,
+    revision: 1,
+    delivered: 0,
+    ...rest,
+  })
 
 test('a Subscription gets its stream and consumer, and is Ready once a worker runs it', async () => {
   const name = await made({ where: 'gross >= 100', consumer: { ackWaitSeconds: 7 } })
@@ -64,7 +72,11 @@ test('a Subscription gets its stream and consumer, and is Ready once a worker ru
 })
 
 test('a where that does not parse is told with the construct and its position', async () => {
-  const subscription = await reached(await made({ where: 'gross >= 100 AND nope = 1' }), 'Accepted', 'False InvalidWhere')
+  const subscription = await reached(
+    await made({ where: 'gross >= 100 AND nope = 1' }),
+    'Accepted',
+    'False InvalidWhere',
+  )
   const message = subscription.status.conditions?.find(({ type }) => type === 'Accepted')?.message ?? ''
   assert.match(message, /nope/)
   assert.match(message, /position 18/)
@@ -77,7 +89,11 @@ test('a consumer or an unused stream that vanishes comes back, a stream with eve
   await report(metadata.uid)
   await reached(name, 'Ready', 'True Ready')
   const { streams, consumers } = bench.streams.admin
-  const there = () => consumers.info(externalOf(name), consumerName).then(() => true, () => false)
+  const there = () =>
+    consumers.info(externalOf(name), consumerName).then(
+      () => true,
+      () => false,
+    )
   await consumers.delete(externalOf(name), consumerName)
   await eventually('the consumer is back', there)
   await streams.delete(externalOf(name))

@@ -64,10 +64,19 @@ export async function actOnTable(
 }
 
 function remade(event: Context['event'], what: string): void {
-  event({ type: 'Warning', reason: 'Remade', action: 'Create', note: `${what} had vanished without ever being written to` })
+  event({
+    type: 'Warning',
+    reason: 'Remade',
+    action: 'Create',
+    note: `${what} had vanished without ever being written to`,
+  })
 }
 
 function adopted(event: Context['event'], what: string, from: string): void {
-  event({ type: 'Normal', reason: 'Adopted', action: 'Adopt', note: `${what} taken over from the earlier Table ${from}` })
+  event({
+    type: 'Normal',
+    reason: 'Adopted',
+    action: 'Adopt',
+    note: `${what} taken over from the earlier Table ${from}`,
+  })
 }
-

@@ -3,7 +3,7 @@
 import type { Table } from '../../crds/types.gen.ts'
 import { type Blocked, type Context, keyFor, keyOf, waiting } from '../../operator/mod.ts'
 import type { Backends } from '../backends.ts'
-import { indexesByTable, namespaces, subscriptionsByTable, indexes, subscriptions } from '../kinds.ts'
+import { indexes, indexesByTable, namespaces, subscriptions, subscriptionsByTable } from '../kinds.ts'
 import { removeStream } from '../streams.ts'
 import { claimBucket, removeBucketPage } from './bucket.ts'
 import { isWritten } from './lost.ts'
@@ -60,4 +60,3 @@ function postponed(table: Table, now: number): Blocked | undefined {
   const afterSeconds = Math.min(lookAgainSeconds, Math.ceil((due - now) / 1000))
   return waiting('DeletionPostponed', `the Table holds rows, which are deleted at ${at}`, { afterSeconds })
 }
-

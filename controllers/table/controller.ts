@@ -40,7 +40,9 @@ export function tableController(options: {
     kind: tables,
     watches: [
       mapped(backendClasses, (_, read) => read(tables).list().map(keyOf), { when: specOrFitnessChanged }),
-      mapped(namespaces, (namespace, read) => read(tables).list(namespace.metadata.name).map(keyOf), { when: specChanged }),
+      mapped(namespaces, (namespace, read) => read(tables).list(namespace.metadata.name).map(keyOf), {
+        when: specChanged,
+      }),
       // Only their coming and going matters, to a Table that is being deleted.
       mapped(indexes, index => [keyFor(index.spec.tableRef.name, index.metadata.namespace)], { when: deletionChanged }),
       mapped(subscriptions, it => [keyFor(it.spec.tableRef.name, it.metadata.namespace)], { when: deletionChanged }),

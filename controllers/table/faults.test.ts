@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Table } from '../../crds/types.gen.ts'
 import type { ObjectStore } from '../../backends/object-store/store.ts'
-import { testStack, uniqueName } from '../../devstack/testing.ts'
 import { publish } from '../../backends/streams/publish.ts'
 import { isBlastyError } from '../../base/errors.ts'
+import type { Table } from '../../crds/types.gen.ts'
+import { testStack, uniqueName } from '../../devstack/testing.ts'
 import type { Backends } from '../backends.ts'
 import { externalName } from '../names.ts'
 import { Reported } from '../reported.ts'
@@ -130,7 +130,10 @@ test('an operator killed at any request leaves a Table that the next one finishe
   for (let at = 1; at <= counting.calls; at++) {
     for (const made of [false, true]) {
       const { table, target } = newTable()
-      await converge(table, target, new Killer(at, made)).then(() => assert.fail(`it was not killed at ${at} ${made} of ${counting.calls}`), expectKilled)
+      await converge(table, target, new Killer(at, made)).then(
+        () => assert.fail(`it was not killed at ${at} ${made} of ${counting.calls}`),
+        expectKilled,
+      )
       await converge(table, target, new Killer(0, false))
       const { state } = await bench.streams.admin.streams.info(target.stream)
       assert.equal(state.messages, 1, `killed ${made ? 'after' : 'before'} request ${at}: the schema is announced once`)

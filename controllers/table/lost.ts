@@ -11,7 +11,9 @@ export function isWritten(table: Table, known: number): boolean {
 
 export function lostLog(table: Table, { target, stream, bucket, schema, known }: TableObserved): Blocked | undefined {
   const lost = (problem: string) =>
-    stalled('LogLost', `${problem}; writes are refused until the log is restored or repaired`, { condition: 'LogReady' })
+    stalled('LogLost', `${problem}; writes are refused until the log is restored or repaired`, {
+      condition: 'LogReady',
+    })
   const name = `stream ${target.stream}`
   if (bucket?.ownership.type === 'adoptable' && schema !== undefined && stream === undefined) {
     return lost(`the bucket of an earlier Table is there and its log is not: ${name} does not exist`)
@@ -24,13 +26,16 @@ export function lostLog(table: Table, { target, stream, bucket, schema, known }:
   if (epoch > external.epoch) return undefined // repaired: revisions begin anew
   if (last < known) return lost(`${name} ends at revision ${last}; revisions ${last + 1} to ${known} are at risk`)
   // The log is kept whole in this version: whatever is missing at its beginning was not removed by us.
-  if (epoch === 1 && first > 1) return lost(`${name} begins at revision ${first}; revisions 1 to ${first - 1} are missing`)
+  if (epoch === 1 && first > 1)
+    return lost(`${name} begins at revision ${first}; revisions 1 to ${first - 1} are missing`)
   return undefined
 }
 
 export function lostBucket(table: Table, { target, stream, bucket, known }: TableObserved): Blocked | undefined {
   const lost = (problem: string) =>
-    stalled('LakeLost', `${problem}; restore it, or remove the Table and its log to begin anew`, { condition: 'BucketReady' })
+    stalled('LakeLost', `${problem}; restore it, or remove the Table and its log to begin anew`, {
+      condition: 'BucketReady',
+    })
   const name = `bucket ${target.bucket}`
   if (bucket !== undefined && bucket.seen.marked !== 'no') return undefined
   if (stream?.ownership.type === 'adoptable' && stream.seen.last > 0) {

@@ -34,7 +34,9 @@ export class TableMemory {
   /** The last look, if it is fresh and of this generation: many reports come within moments of one another. */
   fresh(uid: string, generation: number, now: number): TableLook | undefined {
     const last = this.#looks.get(uid)
-    return last !== undefined && last.generation === generation && now - last.at < this.#freshMillis ? last.look : undefined
+    return last !== undefined && last.generation === generation && now - last.at < this.#freshMillis
+      ? last.look
+      : undefined
   }
 
   forget(uid: string): void {

@@ -1,13 +1,13 @@
 /** How a Table's things are outside: reads, never writes. */
 
 import { type ObjectStore, s3Code } from '../../backends/object-store/store.ts'
+import { isBlastyError } from '../../base/errors.ts'
 import type { BackendClass, Table } from '../../crds/types.gen.ts'
 import { announcedSchema } from '../../engine/log/control.ts'
 import { changeLog } from '../../engine/log/log.ts'
 import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
-import { isBlastyError } from '../../base/errors.ts'
 import type { Backends } from '../backends.ts'
 import { type LogSettings, logSettings } from '../classes.ts'
 import { type Adoption, adoptAnnotation, type Found, judge, type Mark, type Ownership } from '../marks.ts'
@@ -92,7 +92,10 @@ export async function lookAtTable(
     parts.bucket === undefined ? undefined : await schemaInBucket(table, target.bucket, backends.objects, hints)
   const last = parts.stream?.seen.last ?? 0
   const epoch = table.status?.external?.epoch ?? parts.stream?.seen.epoch ?? 1
-  const log = changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch }, backends.streams)
+  const log = changeLog(
+    { table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch },
+    backends.streams,
+  )
   // Each announcement is a record, and status names a schema only once it is announced.
   const told = Math.max(table.status?.schema?.number ?? 0, hints.announced ?? 0)
   const sure = told > 0 && told === schema?.number && last >= told

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import type { Table } from '../../crds/types.gen.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import { judge, type Mark, markMetadata } from '../marks.ts'
-import { serviceName } from './service-name.ts'
 import type { TableObserved } from './observe.ts'
 import { planTable, wantedStream } from './plan.ts'
+import { serviceName } from './service-name.ts'
 import { tableStatus } from './status.ts'
 
 const mark: Mark = {
@@ -37,7 +37,14 @@ const schema = planned.schema
 const table = (status: Partial<Table['status']> = {}, change: Partial<Table['spec']> = {}): Table => ({
   apiVersion: 'blasty.dev/v1alpha1',
   kind: 'Table',
-  metadata: { name: 'films', namespace: 'cinema', uid: mark.uid, resourceVersion: '1', generation: 1, creationTimestamp: '' },
+  metadata: {
+    name: 'films',
+    namespace: 'cinema',
+    uid: mark.uid,
+    resourceVersion: '1',
+    generation: 1,
+    creationTimestamp: '',
+  },
   spec: { ...spec, ...change },
   status: { observedGeneration: -1, ...status },
 })
@@ -99,7 +106,14 @@ const adopting = { ...empty.target, adoption: asked }
 const earlier: Mark = { ...mark, uid: 'uid-0' }
 const more = [...columns, { name: 'year', type: 'Int32' as const, required: false }]
 
-type Case = { title: string; table?: Table; observed: TableObserved; does?: string[]; blocked?: string; condition?: string }
+type Case = {
+  title: string
+  table?: Table
+  observed: TableObserved
+  does?: string[]
+  blocked?: string
+  condition?: string
+}
 const cases: Case[] = [
   {
     title: 'a new Table gets bucket, stream, schema and its announcement',
@@ -255,7 +269,10 @@ for (const { title, table: given = table(), observed, does, blocked, condition }
       if (condition !== undefined) assert.equal(plan.condition, condition)
     } else {
       assert.equal(blocked, undefined)
-      assert.deepEqual(plan.map(({ type }) => type), does)
+      assert.deepEqual(
+        plan.map(({ type }) => type),
+        does,
+      )
     }
   })
 }

@@ -17,8 +17,18 @@ export type TableAction =
   /** Takes over the bucket of an earlier Table. */
   | { readonly type: 'AdoptBucket'; readonly from: string }
   | { readonly type: 'CreateStream'; readonly config: WantedStream }
-  | { readonly type: 'AdoptStream'; readonly from: string; readonly seen: StreamSeen['config']; readonly config: WantedStream }
-  | { readonly type: 'UpdateStream'; readonly fields: readonly string[]; readonly seen: StreamSeen['config']; readonly config: WantedStream }
+  | {
+      readonly type: 'AdoptStream'
+      readonly from: string
+      readonly seen: StreamSeen['config']
+      readonly config: WantedStream
+    }
+  | {
+      readonly type: 'UpdateStream'
+      readonly fields: readonly string[]
+      readonly seen: StreamSeen['config']
+      readonly config: WantedStream
+    }
   | { readonly type: 'WriteSchema'; readonly schema: TableSchema }
   /** One record for each number after `after`, up to `to`: so their count tells whether a log holds anything else. */
   | { readonly type: 'AnnounceSchemas'; readonly after: number; readonly to: number }
@@ -59,7 +69,8 @@ function streamActions(table: Table, observed: TableObserved): TableAction[] {
   const config = wantedStream(table, observed)
   if (stream === undefined) return [{ type: 'CreateStream', config }]
   const seen = stream.seen.config
-  if (stream.ownership.type === 'adoptable') return [{ type: 'AdoptStream', from: stream.ownership.from.uid, seen, config }]
+  if (stream.ownership.type === 'adoptable')
+    return [{ type: 'AdoptStream', from: stream.ownership.from.uid, seen, config }]
   const fields = differences(seen, config)
   return fields.length > 0 && mayCorrect(table, observed) ? [{ type: 'UpdateStream', fields, seen, config }] : []
 }

@@ -107,7 +107,9 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
 function statusSchema(schema: TableSchema): NonNullable<TableStatus['schema']> {
   return {
     number: schema.number,
-    columns: schema.columns.map(({ items, ...column }) => (items === undefined ? column : { ...column, items: itemsOf(items) })),
+    columns: schema.columns.map(({ items, ...column }) =>
+      items === undefined ? column : { ...column, items: itemsOf(items) },
+    ),
     retired: schema.retired.map(column => ({ ...column })),
     primaryKey: [...schema.primaryKey],
     ...(schema.eventTime && { eventTime: { ...schema.eventTime } }),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { publish } from '../../backends/streams/publish.ts'
 import type { Table } from '../../crds/types.gen.ts'
 import { testStack, uniqueName } from '../../devstack/testing.ts'
-import { publish } from '../../backends/streams/publish.ts'
 import { headersOf } from '../../engine/log/record.ts'
 import { readSchema } from '../../engine/schema/documents.ts'
 import { keyFor } from '../../operator/mod.ts'
@@ -76,7 +76,10 @@ test('a Table that is applied becomes Ready, with a marked bucket, a marked log 
   assert.equal(status.backendClassName, bench.className)
   assert.equal(status.observedGeneration, 1)
   assert.deepEqual(status.effective, { log: { maxBytes: 1_048_576, replicas: 1 } })
-  assert.deepEqual(status.conditions?.map(({ type }) => type), ['Accepted', 'BucketReady', 'LogReady', 'Served', 'Ready'])
+  assert.deepEqual(
+    status.conditions?.map(({ type }) => type),
+    ['Accepted', 'BucketReady', 'LogReady', 'Served', 'Ready'],
+  )
   assert.deepEqual(metadata.finalizers, ['blasty.dev/table'])
   const found = await lookAtBucket(bench.objects, name)
   assert.ok(found?.marked === 'yes')
@@ -117,7 +120,13 @@ test('a log that somebody changed is set right, or left so under Observe', async
 test('a new column leads to schema 2, in the bucket, in the log and then in the status', async () => {
   const { metadata, status } = await made()
   await patch(metadata.name, { spec: { columns: [id, title, { name: 'year', type: 'Int32' }] } })
-  const changed = await until(bench.client, tables, keyOf(metadata.name), 'schema 2', it => it.status.schema?.number === 2)
+  const changed = await until(
+    bench.client,
+    tables,
+    keyOf(metadata.name),
+    'schema 2',
+    it => it.status.schema?.number === 2,
+  )
   assert.deepEqual(await readSchema(bench.objects, status.external?.bucket ?? '', 2), changed.status.schema)
   assert.equal((await streamInfo(status.external?.stream ?? '')).state.last_seq, 2)
   await ready(metadata.name)
@@ -140,7 +149,10 @@ test('a written log that vanishes stalls the Table, which names the revisions at
   await bench.streams.admin.streams.delete(stream)
   const lost = await reached(table.metadata.name, 'LogReady', 'False LogLost')
   assert.equal(told(lost, 'Stalled'), 'True LogLost')
-  assert.match(lost.status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '', /revisions 1 to 2 are at risk/)
+  assert.match(
+    lost.status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '',
+    /revisions 1 to 2 are at risk/,
+  )
   assert.equal(await streamGone(stream), true)
 })
 
@@ -160,7 +172,14 @@ test('a bucket that holds something and has no mark is left alone', async () => 
 test('a stream marked for another installation is neither changed nor deleted', async () => {
   const name = uniqueName('t')
   const stream = externalOf(name)
-  const mark = { installation: 'other', kind: 'Table', namespace: bench.namespace, name, namespaceUid: 'n', uid: 'u' } as const
+  const mark = {
+    installation: 'other',
+    kind: 'Table',
+    namespace: bench.namespace,
+    name,
+    namespaceUid: 'n',
+    uid: 'u',
+  } as const
   const config = { name: stream, subjects: [`${stream}.>`], max_bytes: 5_000, metadata: markMetadata(mark) }
   await bench.streams.admin.streams.add(config)
   await bench.create(tables, name, spec({ deletionPolicy: 'Delete' }))
@@ -240,7 +259,10 @@ test('while paused a deletion that deletes waits, and one that retains does not'
 test('an Index holds its Table while it is there', async () => {
   const { metadata } = await made()
   await bench.create(indexes, metadata.name, { tableRef: { name: metadata.name }, searchable: ['title'] })
-  await eventually('the operator has seen it', () => operator.operator.read(indexes).get(keyOf(metadata.name)) !== undefined)
+  await eventually(
+    'the operator has seen it',
+    () => operator.operator.read(indexes).get(keyOf(metadata.name)) !== undefined,
+  )
   await bench.client.delete(tables, keyOf(metadata.name))
   const held = await reached(metadata.name, 'Ready', 'False InUse')
   assert.match(held.status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '', /Index/)

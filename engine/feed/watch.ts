@@ -60,9 +60,10 @@ async function* events(
   signal: AbortSignal,
   heartbeatMillis: number,
 ): AsyncGenerator<WatchMessage> {
-  const batches = replica.source.changes(after, signal)
   const quiet = new AbortController()
   signal.addEventListener('abort', () => quiet.abort(), { once: true, signal: quiet.signal })
+  // Ends with whoever reads, not only with the signal: a generator returns only once its pending `next` is done.
+  const batches = replica.source.changes(after, AbortSignal.any([signal, quiet.signal]))
   let position = after
   let told = performance.now()
   try {

@@ -44,7 +44,7 @@ test('far behind, it sends many batches at once and leaves every row as it was l
   for (let from = 0; from < 600; from += 100) await films.put(...numbered(100, 'old', from))
   await films.remove(...numbered(50, '').map(film => film.id))
   const last = await films.put(...numbered(100, 'new', 500))
-  const indexer = startIndexer(films, { limits: { documents: 150, batchesInFlight: 3 } })
+  startIndexer(films, { limits: { documents: 150, batchesInFlight: 3 } })
   assert.equal((await idsIn(films, last)).length, 550)
   assert.equal((await idsFound(films, last, { q: 'new' })).length, 100)
   assert.equal((await idsFound(films, last, { q: 'old' })).length, 450)
@@ -58,14 +58,14 @@ test('an indexer that ended in order is followed at once by the next, which goes
   await first.stop()
   const last = await films.put({ id: 'b', title: 'Brazil' })
   const never = 60_000
-  const second = startIndexer(films, { leaseMillis: never })
+  startIndexer(films, { leaseMillis: never })
   assert.deepEqual(await idsIn(films, last), ['a', 'b'])
 })
 
 test('an empty Table has an index that is ready and empty', async t => {
   const films = await testIndex()
   t.after(films.close)
-  const indexer = startIndexer(films)
+  startIndexer(films)
   assert.deepEqual(await idsIn(films, 0), [])
 })
 
@@ -73,7 +73,7 @@ test('a row whose key is too long to be an id is indexed, found and deleted', as
   const films = await testIndex()
   t.after(films.close)
   const id = 'k'.repeat(1_000)
-  const indexer = startIndexer(films)
+  startIndexer(films)
   assert.deepEqual(await idsIn(films, await films.put({ id, title: 'Long' })), [id])
   assert.deepEqual(await idsFound(films, await films.remove(id)), [])
 })
@@ -106,7 +106,7 @@ test('an index that the server made anew for a late batch is not taken for a ful
 test('what another process wrote to the index late is written over again', async t => {
   const films = await testIndex()
   t.after(films.close)
-  const indexer = startIndexer(films)
+  startIndexer(films)
   await idsIn(films, await films.put({ id: 'a', title: 'Alien' }))
   const before = await films.search.getDocument(films.index, 'YQA')
   const progress = await readProgress(films.search, films.index)
@@ -130,7 +130,7 @@ test('a spec that uses another column has the index filled anew; until then it a
   const facets = () => searchIndex(target, { q: '', limit: 1, facets: ['rating'], minRevision: last }, patience())
   await assert.rejects(facets(), error => isBlastyError(error, 'INDEX_NOT_READY'))
   await films.search.updateSettings(films.index, { filterableAttributes: ['rating', '_where'] })
-  const second = startIndexer(films, { spec })
+  startIndexer(films, { spec })
   assert.deepEqual((await onceReady(facets)).facets[0]?.counts, [{ value: '8.5', count: 1 }])
 })
 

@@ -62,7 +62,7 @@ export type IndexerJob = Omit<IndexerOptions, 'limits'> & {
   readonly instance: string
 }
 
-const maxPauseMillis = 5_000
+const maxPauseMillis = 2_000
 
 /**
  * Indexes until the signal is aborted. What was sent by then is waited for, within `requestMillis`.
@@ -78,7 +78,7 @@ export async function indexTable(options: IndexerOptions): Promise<void> {
     requestMillis: options.requestMillis ?? requestTimeoutMillis,
     instance: randomUUID(),
     onProgress: progress => {
-      failures = 0
+      if (progress.revision !== shown.revision) failures = 0
       shown = progress
       options.onProgress(progress)
     },
@@ -88,6 +88,7 @@ export async function indexTable(options: IndexerOptions): Promise<void> {
       const layout = indexLayout(options.spec, options.schemas.current)
       await new IndexerRun(job, layout, await takeOver(job, layout)).run()
     } catch (error) {
+      // Not handed over in order: the successor waits out the lease.
       if (signal.aborted) return
       if (!isBlastyError(error) || endsIt(error)) throw error
       options.onProgress(shown, error.message)

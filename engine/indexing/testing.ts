@@ -35,9 +35,9 @@ export type TestIndex = {
 
 export const writing = (schema: TableSchema) => ({ principal: 'test', schema: schema.number, signal: patience() })
 
-/** A new log and a new index. */
-export async function testIndex(spec = filmSpec): Promise<TestIndex> {
-  const search = await sharedSearch()
+/** A new log and a new index, on the shared search server unless another one is given. */
+export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIndex> {
+  const search = given ?? (await sharedSearch())
   const on = await testLog(filmSchema)
   const writer = logWriter(on.log, { encodeKey: encodeFilmKey, lookup: async () => undefined })
   const index = uniqueName('films')

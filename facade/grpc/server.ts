@@ -5,7 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { BlastyError } from '../../base/errors.ts'
 import { anonymous } from '../auth/identity.ts'
 import type { Authenticate, ServiceImplementation } from './context.ts'
-import { grpcService } from './service.ts'
+import { grpcService, type ObserveCall } from './service.ts'
 import type { ErrorLog } from './status.ts'
 
 /** Bytes of one request message; a greater one is answered RESOURCE_EXHAUSTED with both sizes. */
@@ -18,6 +18,8 @@ export type GrpcServerOptions = {
   readonly credentials?: ServerCredentials
   readonly authenticate: Authenticate
   readonly log: ErrorLog
+  /** Told of each call that ended. */
+  readonly observe?: ObserveCall
   readonly maxRequestBytes?: number
   /** Calls that one connection may have open. */
   readonly maxStreamsPerConnection?: number
@@ -62,7 +64,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     port,
     add(desc, implementation, { open = false } = {}) {
       const authenticate = open ? async () => anonymous : options.authenticate
-      const { definition, handlers } = grpcService(desc, implementation, { authenticate, log: options.log, streams })
+      const { definition, handlers } = grpcService(desc, implementation, {
+        authenticate,
+        streams,
+        log: options.log,
+        ...(options.observe === undefined ? {} : { observe: options.observe }),
+      })
       remove(desc)
       server.addService(definition, handlers)
       definitions.set(desc.typeName, definition)

@@ -9,6 +9,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 import type * as grpc from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
 import { BlastyError } from '../../base/errors.ts'
 import type {
   Authenticate,
@@ -28,7 +29,11 @@ export type ServiceOptions = {
   readonly log: ErrorLog
   /** Streams that are open, for the server to end when it closes. */
   readonly streams: Set<AbortController>
+  /** Told of each call that ended, with its gRPC status code. */
+  readonly observe?: ObserveCall
 }
+
+export type ObserveCall = (path: string, code: number, seconds: number) => void
 
 type Call = Pick<grpc.ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'getDeadline' | 'cancelled'> & {
   readonly once: (event: 'cancelled', listener: () => void) => unknown
@@ -167,12 +172,17 @@ class MethodServer {
   }
 
   async #answer(controller: AbortController, reply: () => Promise<object>): Promise<Reply> {
+    const began = performance.now()
+    let code: number = status.OK
     try {
       return { bytes: this.#encode(await reply()) }
     } catch (error) {
-      return { status: this.#failed(error, controller) }
+      const failed = this.#failed(error, controller)
+      code = failed.code
+      return { status: failed }
     } finally {
       this.#over(controller)
+      this.#options.observe?.(this.#path, code, (performance.now() - began) / 1000)
     }
   }
 
@@ -181,15 +191,19 @@ class MethodServer {
     controller: AbortController,
     stream: () => Promise<void>,
   ): Promise<void> {
+    const began = performance.now()
+    let code: number = status.OK
     try {
       await stream()
       call.end()
     } catch (error) {
-      const status = this.#failed(error, controller)
+      const failed = this.#failed(error, controller)
+      code = failed.code
       // grpc-js ends a stream with a status by this event, after what was written before.
-      if (!call.cancelled) call.emit('error', status)
+      if (!call.cancelled) call.emit('error', failed)
     } finally {
       this.#over(controller)
+      this.#options.observe?.(this.#path, code, (performance.now() - began) / 1000)
     }
   }
 

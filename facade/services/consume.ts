@@ -34,7 +34,11 @@ export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequ
   const client = new Client(consumer, served.table)
   const reading = client.read(incoming, open.credit).catch(error => client.fail(error))
   try {
-    yield* client.deliveries(context.signal)
+    for await (const delivery of client.deliveries(context.signal)) {
+      // A policy may have been withdrawn since; the check is a look at the cache.
+      scope.subscription(context.identity, open.subscription)
+      yield delivery
+    }
     context.signal.throwIfAborted()
   } finally {
     client.stop()

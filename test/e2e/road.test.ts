@@ -1,8 +1,10 @@
-/** The main job from end to end, on one stack: kubectl, gRPC, and everything that reads. */
+/** The main job from end to end, on one stack: kubectl, gRPC, everything that reads, and everything that is refused. */
 import { after, before } from 'node:test'
+import { describeBadInput } from './bad-input.ts'
+import { describeGenerated } from './generated.ts'
 import { describeReads } from './reads.ts'
-import { describeWrites } from './writes.ts'
 import { openSetting, type Setting } from './setting.ts'
+import { describeWrites } from './writes.ts'
 
 let setting: Setting | undefined
 const opened = (): Setting => {
@@ -17,3 +19,5 @@ after(() => setting?.[Symbol.asyncDispose]())
 
 describeReads(opened)
 describeWrites(opened)
+describeGenerated(opened)
+describeBadInput(opened)

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import type { StreamInfo } from '@nats-io/jetstream'
 import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
 import { RpcError } from '../../facade/grpc/rpc-error.ts'
+import type { Token } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type Client, openClient, type TableClient } from './client.ts'
 import { follow, type Following } from './following.ts'
 import { cuttingProxy } from './proxy.ts'
@@ -53,23 +54,24 @@ export function describeWrites(setting: () => Setting): void {
     it('of two that expect one revision, never both succeed', async () => {
       let { firstRevision: revision } = await table.put([{ id: 'raced', n: 0, owner: 'nobody' }])
       const wins: Record<string, number> = { ann: 0, bob: 0 }
+      let last: Token | undefined
       for (let n = 1; n <= 100; n++) {
         const tries = await Promise.allSettled(
           Object.keys(wins).map(async owner => {
-            const { firstRevision } = await table.put([{ id: 'raced', n, owner }], { ifRevision: revision })
-            return { owner, firstRevision }
+            return { owner, ...(await table.put([{ id: 'raced', n, owner }], { ifRevision: revision })) }
           }),
         )
         const won = tries.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
         for (const one of tries) if (one.status === 'rejected') refusedWith(one.reason, 'REVISION_CONFLICT')
         const [winner] = won
         assert.ok(winner && won.length === 1, `${won.length} of two succeeded`)
-        const { row } = await table.get({ id: 'raced' })
+        const { row } = await table.get({ id: 'raced' }, winner.token)
         assert.deepEqual(row, { id: 'raced', n, owner: winner.owner })
+        last = winner.token
         revision = winner.firstRevision
         wins[winner.owner] = (wins[winner.owner] ?? 0) + 1
       }
-      const { rows } = await client.sql(`SELECT n FROM counters WHERE id = 'raced'`)
+      const { rows } = await client.sql(`SELECT n FROM counters WHERE id = 'raced'`, last)
       assert.deepEqual(rows, [{ n: 100 }])
     })
 
