@@ -131,6 +131,7 @@ export const catalogue = {
   // Server
   SERVICE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no service {service} is known here'),
   CANCELLED: entry('CANCELLED', 499, false, 'the client left before the answer'),
+  SERVER_STARTING: entry('UNAVAILABLE', 503, true, 'the server does not know the cluster yet; try again'),
   SERVER_CLOSING: entry('UNAVAILABLE', 503, true, 'the server is shutting down; connect again'),
   // Backends
   BACKEND_UNAVAILABLE: entry('UNAVAILABLE', 503, true, 'the {backend} does not answer: {problem}'),

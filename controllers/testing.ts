@@ -153,20 +153,23 @@ async function startFacade(
     if (status?.schema === undefined || metadata.namespace !== namespace) return
     await reports.publish({ kind: 'served', facade: id, tableUid: metadata.uid, schema: status.schema.number })
   }
-  const page = await client.list(tables)
-  for (const table of page.items) await serve(table)
+  /** One list, and what changes after it until the server ends the watch, as it does with slow ones. */
+  const follow = async () => {
+    const page = await client.list(tables)
+    for (const table of page.items) await serve(table)
+    const { resourceVersion } = page
+    const options = { resourceVersion, timeoutSeconds: 3_600, silenceMs: 3_600_000, signal: stopping.signal }
+    for await (const event of client.watch(tables, options)) {
+      if ('object' in event && event.type !== 'DELETED') await serve(event.object)
+    }
+  }
   const watching = (async () => {
-    try {
-      const options = {
-        resourceVersion: page.resourceVersion,
-        timeoutSeconds: 3_600,
-        silenceMs: 3_600_000,
-        signal: stopping.signal,
+    while (!stopping.signal.aborted) {
+      try {
+        await follow()
+      } catch (error) {
+        if (!stopping.signal.aborted) throw error
       }
-      const events = client.watch(tables, options)
-      for await (const event of events) if ('object' in event && event.type !== 'DELETED') await serve(event.object)
-    } catch (error) {
-      if (!stopping.signal.aborted) throw error
     }
   })()
   return {

@@ -1,4 +1,4 @@
-/** `npm run demo`: starts everything on this machine, does the main job on real data, stays up; `-- --once` ends by itself. */
+/** `npm run demo`: starts everything on this machine, does the main job on real data, stays up; `-- --once` ends by itself; `--flights N` imports fewer. */
 import { parseArgs } from 'node:util'
 import { applyManifests } from './demo/apply.ts'
 import { showBackends, showResources } from './demo/backends.ts'
@@ -18,7 +18,11 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const { once } = parseArgs({ options: { once: { type: 'boolean', default: false } } }).values
+  const options = {
+    once: { type: 'boolean', default: false },
+    flights: { type: 'string', default: '3000000' },
+  } as const
+  const { once, flights } = parseArgs({ options }).values
   const story = new Story(process.stdout)
   const abort = new AbortController()
   for (const name of stopSignals) {
@@ -31,7 +35,7 @@ async function main(): Promise<number> {
   let done = false
   try {
     await withWorld(story, abort, async world => {
-      await tell(world)
+      await tell(world, Number(flights))
       done = true
       if (once) return
       sayHowToGoOn(world)
@@ -50,11 +54,11 @@ async function main(): Promise<number> {
 }
 
 /** The main job, step by step. */
-async function tell(world: World): Promise<void> {
+async function tell(world: World, flights: number): Promise<void> {
   const { story } = world
   await story.step('Declare Tables, Indexes, a Subscription and policies', () => applyManifests(world))
-  const imported = await story.step('Import films, airports and three million flights', () => importAll(world))
-  await story.step('Ask in SQL for the busiest routes', () => joinAndAggregate(world, imported))
+  const imported = await story.step('Import films, airports and flights', () => importAll(world, flights))
+  await story.step('Ask in SQL for the busiest routes', () => joinAndAggregate(world, imported, flights))
   const film = await story.step('Search films, with a typo', () => searchWithTypo(world, imported))
   await story.step('Search airports around a place', () => searchAround(world, imported.airports))
   await story.step('Follow a row live', () => watchRow(world))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ServerCredentials } from '@grpc/grpc-js'
 import { AuthenticationV1Api, type KubeConfig } from '@kubernetes/client-node'
 import type { Registry } from 'prom-client'
+import { BlastyError } from '../base/errors.ts'
 import { accessPolicies } from '../controllers/kinds.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
 import type { SqlLimits } from '../engine/replica/sql-database.ts'
@@ -76,10 +77,16 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   const health = new HealthStatus()
   const reflection = new ReflectionIndex()
   const tokens = new TokenCache({ review: kubernetesTokenReview(client.api(AuthenticationV1Api)) })
+  const bearer = bearerAuthenticator(tokens)
+  let started = false
   const server = await startGrpcServer({
     address: options.address,
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    authenticate: bearerAuthenticator(tokens),
+    authenticate: async metadata => {
+      // What has not been listed yet would be denied as if it did not exist.
+      if (!started) throw new BlastyError('SERVER_STARTING')
+      return bearer(metadata)
+    },
     observe: callMetrics(options.registry),
     log: { internalError: (id, path, error) => log.error({ err: error, id, path }, 'internal error') },
   })
@@ -117,6 +124,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   server.add(ServerReflectionAlpha, reflect)
 
   await directory.start()
+  started = true
   health.set('', true)
   for (const { typeName } of services) health.set(typeName, true)
   log.info({ port: server.port }, 'the facade is serving')

@@ -14,21 +14,8 @@ const rowJson = `json_object(
   'destination', destination
 )::VARCHAR`
 
-/** Number of flights in the file. */
-export async function countFlights(): Promise<number> {
-  const instance = await DuckDBInstance.create()
-  const connection = await instance.connect()
-  try {
-    const counted = await connection.runAndReadAll('SELECT count(*)::INTEGER FROM read_parquet($1)', [flightsParquet])
-    return Number(counted.getRows()[0]?.[0])
-  } finally {
-    connection.closeSync()
-    instance.closeSync()
-  }
-}
-
-/** The first `limit` flights (all unless given) as JSON text, in the order of the file, in chunks of `rows` (the last has fewer). */
-export async function* flightChunks(rows: number, limit = Number.MAX_SAFE_INTEGER): AsyncGenerator<string[]> {
+/** The first `limit` flights as JSON text, in the order of the file, in chunks of `rows` (the last has fewer). */
+export async function* flightChunks(rows: number, limit: number): AsyncGenerator<string[]> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await instance.connect()
   try {

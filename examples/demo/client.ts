@@ -1,6 +1,7 @@
 /** A caller of the facade: its connection, its token, and SQL in short. */
 import { serviceAccountToken } from '../../devstack/kubernetes/api.ts'
 import { type Connection, connect } from '../../facade/grpc/client.ts'
+import { RpcError } from '../../facade/grpc/rpc-error.ts'
 import { type CanIRequest, CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import type { Token } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type ColumnValues, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
@@ -8,6 +9,7 @@ import { namespace, type World } from './world.ts'
 
 const patienceMilliseconds = 10_000
 const pollMilliseconds = 50
+const loadingMilliseconds = 180_000
 
 export type Caller = Disposable & {
   readonly token: string
@@ -43,8 +45,21 @@ export async function untilAllowed(
 
 export type Result = { readonly columns: readonly string[]; readonly rows: readonly (readonly unknown[])[] }
 
-/** Runs one SELECT at least as new as `minToken`; all rows. */
-export async function sql({ signal }: World, caller: Caller, text: string, minToken: Token): Promise<Result> {
+/** Runs one SELECT at least as new as `minToken`; all rows. Asks again while the facade still loads what was imported. */
+export async function sql(world: World, caller: Caller, text: string, minToken: Token): Promise<Result> {
+  const deadline = performance.now() + loadingMilliseconds
+  for (;;) {
+    try {
+      return await queryOnce(world, caller, text, minToken)
+    } catch (error) {
+      const loading = error instanceof RpcError && error.reason === 'WAIT_TIMEOUT'
+      if (!loading || performance.now() > deadline) throw error
+      world.story.say('the facade is still loading the rows imported')
+    }
+  }
+}
+
+async function queryOnce({ signal }: World, caller: Caller, text: string, minToken: Token): Promise<Result> {
   const queries = caller.service(QueryService)
   const rows: unknown[][] = []
   let columns: string[] = []

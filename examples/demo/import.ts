@@ -3,7 +3,7 @@ import type { Token } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type ImportSummary, MutationService } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
 import { readAirports } from '../data/airports.ts'
 import { readFilms } from '../data/films.ts'
-import { countFlights, flightChunks } from '../data/flights.ts'
+import { flightChunks } from '../data/flights.ts'
 import { type Caller, callAs, tableRef } from './client.ts'
 import { type Progress, thousands } from './story.ts'
 import type { World } from './world.ts'
@@ -14,15 +14,14 @@ const chunkRows = 998
 /** Tokens at which a read sees everything imported. */
 export type Imported = { readonly films: Token; readonly airports: Token; readonly flights: Token }
 
-/** Imports films, airports and flights. */
-export async function importAll(world: World): Promise<Imported> {
+/** Imports films, airports and the first `flightCount` flights. */
+export async function importAll(world: World, flightCount: number): Promise<Imported> {
   using importer = await callAs(world, 'importer')
   const films = await importTable(world, importer, 'films', chunksOf(await readFilms()))
   const airports = await importTable(world, importer, 'airports', chunksOf(await readAirports()))
-  const all = await countFlights()
-  const bar = world.story.progress(all, 'flights')
+  const bar = world.story.progress(flightCount, 'flights')
   try {
-    const flights = await importTable(world, importer, 'flights', flightChunks(chunkRows), bar)
+    const flights = await importTable(world, importer, 'flights', flightChunks(chunkRows, flightCount), bar)
     return { films, airports, flights }
   } finally {
     bar.stop()

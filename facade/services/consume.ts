@@ -42,8 +42,9 @@ export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequ
     context.signal.throwIfAborted()
   } finally {
     client.stop()
-    await incoming.return?.(undefined)
-    await reading
+    // Neither is waited for: they end with the call, which ends after this.
+    void incoming.return?.(undefined)
+    void reading
   }
 }
 

@@ -40,7 +40,7 @@ async function search(
   context: CallContext,
 ) {
   const { table } = served
-  const { predicate } = await scope.filter(served, request.where)
+  const { predicate, test } = await scope.filter(served, request.where)
   const minRevision = wantedRevision(request.minToken, table)
   const { center, radiusMeters = 0, byDistance = false } = request.near ?? {}
   const answer = await patiently(context, `index ${target.name}`, minRevision, signal =>
@@ -71,7 +71,10 @@ async function search(
   const hits = answer.hits.flatMap(hit => {
     if (replica === undefined) return [hitMessage(served, hit)]
     const row = replica.get(hit.key)
-    return row === undefined ? [] : [{ ...hitMessage(served, hit), row: rowMessage(table, row) }]
+    // The row as it is now, which may have been deleted or changed since it was indexed.
+    return row === undefined || !test(row.row(table.schemas.codec))
+      ? []
+      : [{ ...hitMessage(served, hit), row: rowMessage(table, row) }]
   })
   return {
     hits,

@@ -253,7 +253,7 @@ export declare type Hit = Message<"blasty.v1.Hit"> & {
   keyJson: string;
 
   /**
-   * The current row, when `with_rows` asked for it. A row deleted since is left out of the hits.
+   * The current row, when `with_rows` asked for it. A row that was deleted since, or no longer fulfils `where`, is left out.
    *
    * @generated from field: blasty.v1.Row row = 2;
    */

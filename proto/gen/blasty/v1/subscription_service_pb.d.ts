@@ -657,9 +657,9 @@ export declare const SubscriptionService: GenService<{
   /**
    * Follows a Table live, without gap or duplicate from the start asked for until the client leaves.
    *
-   * A client that falls behind gets what is buffered, then SLOW_CONSUMER: it resumes at its last cursor.
-   * Errors: TABLE_NOT_FOUND, PERMISSION_DENIED, INVALID_PREDICATE, CURSOR_EXPIRED, EPOCH_CHANGED, REVISION_NOT_REACHED,
-   * SLOW_CONSUMER.
+   * The client sets the pace: one that falls behind is served from the server's disk and misses nothing.
+   * Errors: TABLE_NOT_FOUND, PERMISSION_DENIED, INVALID_PREDICATE, EPOCH_CHANGED, REVISION_NOT_REACHED,
+   * LOG_LOST.
    *
    * @generated from rpc blasty.v1.SubscriptionService.Watch
    */
