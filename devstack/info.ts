@@ -52,6 +52,8 @@ export type StackInfo = {
   readonly objectStore?: ObjectStoreInfo
   readonly search?: SearchInfo
   readonly kubernetes?: KubernetesInfo
+  /** `host:port` of the facade's gRPC, when the roles run as well. */
+  readonly grpc?: string
 }
 
 export const parts = ['kubernetes', 'nats', 'objectStore', 'search'] as const

@@ -1,5 +1,6 @@
 /** A Table as one process works with it: its log, writer and schemas, and a replica that is opened when first needed. */
 
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
@@ -35,6 +36,8 @@ export type TableOptions = {
 
 export class Table {
   readonly descriptor: TableDescriptor
+  /** Tells one object from another of the same Table, which has other readers. */
+  readonly instance = randomUUID()
   readonly log: ChangeLog
   readonly schemas: Schemas
   readonly writer: LogWriter
@@ -42,6 +45,7 @@ export class Table {
   #replica: Promise<TableReplica> | undefined
   #opened: TableReplica | undefined
   #closing: Promise<void> = Promise.resolve()
+  #closed = false
 
   constructor(descriptor: TableDescriptor, options: TableOptions) {
     const { namespace, name, uid, stream, epoch, bucket, schema } = descriptor
@@ -71,6 +75,10 @@ export class Table {
 
   /** The replica, opened when first asked for. One that fails is closed, and the next caller opens another. */
   replica(): Promise<TableReplica> {
+    if (this.#closed) {
+      const reason = 'it is being served anew'
+      return Promise.reject(new BlastyError('TABLE_NOT_READY', { table: this.log.table, reason }))
+    }
     if (this.#replica === undefined) {
       const opening: Promise<TableReplica> = this.#openReplica(error => {
         this.#options.onError(error)
@@ -103,7 +111,9 @@ export class Table {
     return replica
   }
 
+  /** For good: the files may belong to another Table object from then on. */
   async close(): Promise<void> {
+    this.#closed = true
     if (this.#replica !== undefined) this.#discard(this.#replica)
     await this.#closing
   }

@@ -5,7 +5,7 @@ import { showBackends, showResources } from './demo/backends.ts'
 import { posterOfFilm } from './demo/blob.ts'
 import { sayHowToGoOn } from './demo/going-on.ts'
 import { importAll } from './demo/import.ts'
-import { searchAround, searchWithTypo } from './demo/search.ts'
+import { searchAround, searchWithFacets, searchWithTypo } from './demo/search.ts'
 import { joinAndAggregate } from './demo/sql.ts'
 import { Story } from './demo/story.ts'
 import { consumeBlockbusters } from './demo/subscription.ts'
@@ -48,7 +48,10 @@ async function main(): Promise<number> {
       story.line('demo: ok')
       return 0
     }
-    story.line(`demo: failed: ${error instanceof Error ? error.message : String(error)}`)
+    // The reason in one line, the last one; what it goes on to tell stands before.
+    const [reason, ...more] = (error instanceof Error ? error.message : String(error)).split('\n')
+    if (more.length > 0) story.say(more.join('\n'))
+    story.line(`demo: failed: ${reason}`)
     return 1
   }
 }
@@ -60,6 +63,7 @@ async function tell(world: World, flights: number): Promise<void> {
   const imported = await story.step('Import films, airports and flights', () => importAll(world, flights))
   await story.step('Ask in SQL for the busiest routes', () => joinAndAggregate(world, imported, flights))
   const film = await story.step('Search films, with a typo', () => searchWithTypo(world, imported))
+  await story.step('Search films, with facets', () => searchWithFacets(world, imported))
   await story.step('Search airports around a place', () => searchAround(world, imported.airports))
   await story.step('Follow a row live', () => watchRow(world))
   await story.step('Consume the durable Subscription', () => consumeBlockbusters(world))

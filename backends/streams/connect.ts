@@ -35,6 +35,7 @@ export async function connectStreams(options: StreamsOptions): Promise<Streams> 
       pingInterval: 10_000,
       maxPingOut: 2,
       timeout: 5_000,
+      noAsyncTraces: true, // else every request makes an Error beforehand, for its stack alone
     })
     const admin = await jetstreamManager(connection)
     const client = jetstream(connection)

@@ -4,6 +4,7 @@
  */
 
 import {
+  InvalidArgumentError,
   MsgHdrsImpl,
   type NatsConnection,
   NoRespondersError,
@@ -76,25 +77,40 @@ export async function publish(
     if (error instanceof NoRespondersError) return { kind: 'absent', cause: error }
     if (error instanceof RequestError && error.isNoResponders()) return { kind: 'absent', cause: error }
     if (error instanceof RangeError) throw error
+    // The client itself would not send it, as with a message larger than the server takes.
+    if (error instanceof InvalidArgumentError) return { kind: 'refused', code: 0, description: error.message }
     return { kind: 'unknown', cause: error instanceof Error ? error : new TimeoutError() }
   }
 }
 
+/** Headers that are text already: a batch of a thousand makes them a thousand times. */
+class TextHeaders extends MsgHdrsImpl {
+  readonly #text: string
+
+  constructor(text: string) {
+    super()
+    this.#text = text
+  }
+
+  override encode(): Uint8Array {
+    return Buffer.from(`NATS/1.0\r\n${this.#text}\r\n`)
+  }
+}
+
 function headersOf(message: OutgoingMessage, batch: string | undefined, sequence: number, commit: boolean) {
-  const record: Record<string, string> = { ...message.headers }
+  const { headers, expect, expectOn, rollup } = message
+  let text = ''
+  for (const name in headers) text += `${name}: ${headers[name]}\r\n`
   if (batch !== undefined) {
-    record['Nats-Batch-Id'] = batch
-    record['Nats-Batch-Sequence'] = String(sequence)
-    if (commit) record['Nats-Batch-Commit'] = '1'
+    text += `Nats-Batch-Id: ${batch}\r\nNats-Batch-Sequence: ${sequence}\r\n`
+    if (commit) text += 'Nats-Batch-Commit: 1\r\n'
   }
-  if (message.expect !== undefined) {
-    record['Nats-Expected-Last-Subject-Sequence'] = String(message.expect)
-    if (message.expectOn !== undefined) record['Nats-Expected-Last-Subject-Sequence-Subject'] = message.expectOn
+  if (expect !== undefined) {
+    text += `Nats-Expected-Last-Subject-Sequence: ${expect}\r\n`
+    if (expectOn !== undefined) text += `Nats-Expected-Last-Subject-Sequence-Subject: ${expectOn}\r\n`
   }
-  if (message.rollup === true) record['Nats-Rollup'] = 'sub'
-  const headers = new MsgHdrsImpl()
-  for (const name in record) headers.headers.set(name, [record[name] ?? ''])
-  return headers
+  if (rollup === true) text += 'Nats-Rollup: sub\r\n'
+  return new TextHeaders(text)
 }
 
 function outcomeOf(ack: Ack, count: number): PublishOutcome {

@@ -1,6 +1,5 @@
 /** Live watching of a Table: from now, from a revision, or from a snapshot of its rows, without gap or duplicate. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoredRow } from '../replica/change.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
@@ -93,8 +92,20 @@ async function* events(
       next = batches.next()
     }
   } finally {
-    quiet.abort()
     await batches.return(undefined)
+  }
+}
+
+/** What comes first: the batch, or the end of the time. A bare timer, since this runs once a batch and watcher. */
+async function orSilence<T>(next: Promise<T>, millis: number): Promise<T | 'silent'> {
+  let timer: NodeJS.Timeout | undefined
+  const silence = new Promise<'silent'>(resolve => {
+    timer = setTimeout(resolve, Math.max(1, millis), 'silent')
+  })
+  try {
+    return await Promise.race([next, silence])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

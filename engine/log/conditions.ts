@@ -3,11 +3,13 @@
  *
  * A purge takes the last record of a row out of the log, so "nothing on the subject" does not mean "no such row". Before
  * a purge the new floor is written to its own subject. So whenever a batch expects nothing on a row, it also expects
- * the floor it knows of; and below a floor a replica that has passed it is asked whether the row exists.
+ * the floor it knows of; and below a floor a replica that has passed it is asked whether the row exists. The replica is
+ * asked too when the last record of a row is of a batch that was torn: no reader sees it, though the server counts it.
  */
 
 import { BlastyError } from '../../base/errors.ts'
-import { type ChangeLog, lastRecord } from './log.ts'
+import { writeTick } from './control.ts'
+import { batchFate, type ChangeLog, type LastRecord, lastRecord } from './log.ts'
 import type { Encoded, RevisionLookup } from './writer.ts'
 
 /** Sequence that must be the last of a row's subject; 0 = none. */
@@ -51,14 +53,24 @@ export async function settleConditions(
       continue
     }
     const last = await lastRecord(log, row.subject)
-    const current = last?.revision ?? (floor > 0 ? await lookup(key, floor, signal) : undefined)
-    const exists = current !== undefined && last?.head.operation !== 'delete'
+    const torn = last !== undefined && (await isTorn(log, last))
+    const hidden = torn ? last.revision : last === undefined && floor > 0 ? floor : undefined
+    const current = hidden === undefined ? last?.revision : await lookup(key, hidden, signal)
+    const exists = current !== undefined && (torn || last?.head.operation !== 'delete')
     if (condition.kind === 'absent' && exists) throw new BlastyError('ROW_EXISTS', { row: index })
     if (condition.kind === 'revision' && current !== condition.revision)
       throw conflict(index, condition.revision, current)
     expectations.push(last?.revision ?? 0)
   }
   return { expectations, floor: expectations.includes(0) ? floor : undefined }
+}
+
+async function isTorn(log: ChangeLog, record: LastRecord): Promise<boolean> {
+  const fate = await batchFate(log, record)
+  if (fate !== 'open') return fate === 'torn'
+  // The server stores one batch after another: once this is answered, the batch before it is whole or never will be.
+  await writeTick(log)
+  return (await batchFate(log, record)) !== 'whole'
 }
 
 function conflict(row: number, expected: number, actual: number | undefined): BlastyError {

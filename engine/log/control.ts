@@ -26,6 +26,13 @@ export async function announceSchema(log: ChangeLog, number: number): Promise<nu
   )
 }
 
+/** Writes a record that says nothing, so that what was stored before it is settled. Returns its revision. */
+export async function writeTick(log: ChangeLog): Promise<number> {
+  const headers = headersOf({ schema: 0, operation: 'tick', principal })
+  const message = { subject: log.subjects.control('tick'), data: Buffer.from('{}'), headers }
+  return stored(log, await publish(log.streams.connection, [message], timeoutMillis))
+}
+
 /**
  * Declares that revisions below `revision` may be purged; conditional writers look rows up in a replica from then on.
  * Fenced: fails with REVISION_CONFLICT when another raised the floor meanwhile. Returns the revision of its record.

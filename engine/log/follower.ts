@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { type ChangeLog, logState } from './log.ts'
-import { headOf, type LogBatch, type LogRecord } from './record.ts'
+import { batchPlaceOf, headOf, type LogBatch, type LogRecord } from './record.ts'
 
 /** Says whether every revision from `from` to `to` inclusive was erased on purpose. */
 export type HoleCheck = (from: number, to: number) => Promise<boolean>
@@ -68,6 +68,7 @@ async function* followOnce(
   try {
     let expected = applied + 1
     let records: LogRecord[] = []
+    let batch: string | undefined
     for await (const message of messages) {
       if (signal.aborted) return
       if (message.seq < expected) continue
@@ -76,9 +77,12 @@ async function* followOnce(
         if (!declared) throw new BlastyError('LOG_GAP', { table: log.table, from: expected - 1, to: message.seq })
       }
       expected = message.seq + 1
+      const place = batchPlaceOf(name => message.headers?.get(name))
+      // A server that died while it stored a batch leaves the head of one. It was never acknowledged: nobody reads it.
+      if (batch !== place?.batch || place?.sequence === 1) records = []
+      batch = place?.batch
       records.push(recordOf(log, message))
-      const unfinished = message.headers?.has('Nats-Batch-Id') && !message.headers.has('Nats-Batch-Commit')
-      if (unfinished) continue
+      if (place?.last === false) continue
       yield { revision: message.seq, commitTime: Math.floor(message.info.timestampNanos / 1000), records }
       records = []
     }

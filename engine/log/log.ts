@@ -2,8 +2,9 @@
 
 import type { StreamConfig } from '@nats-io/jetstream'
 import { reason, type Streams } from '../../backends/streams/connect.ts'
+import { maxBatchMessages } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
-import { headOf, type RecordHead } from './record.ts'
+import { type BatchPlace, batchPlaceOf, headOf, type RecordHead } from './record.ts'
 import { type Subjects, subjectsOf } from './subjects.ts'
 
 /** What a reader or writer must know of a log; the operator publishes it in the Table's status. */
@@ -63,7 +64,22 @@ export async function logState(log: ChangeLog): Promise<LogState> {
   return { epoch, first: info.state.first_seq, last: info.state.last_seq, bytes: info.state.bytes }
 }
 
-export type LastRecord = { readonly revision: number; readonly head: RecordHead; readonly body: Uint8Array }
+/**
+ * The end of the last whole batch: as far as a reader can come. What lies behind it is a batch that is being stored at this
+ * moment, or one that a dying server left torn.
+ */
+export async function readableEnd(log: ChangeLog): Promise<number> {
+  const { last } = await logState(log)
+  const place = last === 0 ? undefined : (await placeAt(log, last))?.place
+  return place === undefined || place.last ? last : last - place.sequence
+}
+
+export type LastRecord = {
+  readonly revision: number
+  readonly head: RecordHead
+  readonly body: Uint8Array
+  readonly place: BatchPlace | undefined
+}
 
 /** The last record of a subject, read from the leader; undefined when the log holds none. */
 export async function lastRecord(log: ChangeLog, subject: string): Promise<LastRecord | undefined> {
@@ -72,7 +88,30 @@ export async function lastRecord(log: ChangeLog, subject: string): Promise<LastR
   const head = headOf(name => message.header?.get(name))
   if (typeof head === 'string')
     throw new BlastyError('LOG_CORRUPT', { table: log.table, revision: message.seq, problem: head })
-  return { revision: message.seq, head, body: message.data }
+  return { revision: message.seq, head, body: message.data, place: batchPlaceOf(name => message.header?.get(name)) }
+}
+
+/**
+ * Whether the batch that a record belongs to was stored whole, or torn by a server that died. `open`: its end is the end of the
+ * log, so that nobody can tell yet.
+ */
+export async function batchFate(log: ChangeLog, { revision, place }: LastRecord): Promise<'whole' | 'torn' | 'open'> {
+  if (place === undefined || place.last) return 'whole'
+  let end = revision
+  for (let high = revision + maxBatchMessages - place.sequence; end < high; ) {
+    const middle = Math.ceil((end + high) / 2)
+    const found = (await placeAt(log, middle))?.place
+    if (found?.batch !== place.batch) high = middle - 1
+    else if (found.last) return 'whole'
+    else end = middle
+  }
+  return (await placeAt(log, end + 1)) === undefined ? 'open' : 'torn'
+}
+
+/** The message of a sequence, if there is one, with its place in a batch. */
+async function placeAt(log: ChangeLog, seq: number): Promise<{ readonly place: BatchPlace | undefined } | undefined> {
+  const message = await asking(log, () => log.streams.admin.streams.getMessage(log.stream, { seq }))
+  return message === null ? undefined : { place: batchPlaceOf(name => message.header?.get(name)) }
 }
 
 async function asking<T>(log: ChangeLog, ask: () => Promise<T>): Promise<T> {

@@ -61,9 +61,20 @@ export function headOf(get: (header: string) => string | undefined): RecordHead 
   const number = Number(schema)
   if (!Number.isSafeInteger(number) || operation === undefined || !operations.has(operation))
     return `its header is "${value}"`
-  return {
-    schema: number,
-    operation: operation as Operation,
-    principal: decodeURIComponent(get(principalHeader) ?? ''),
+  const principal = get(principalHeader) ?? ''
+  try {
+    return { schema: number, operation: operation as Operation, principal: decodeURIComponent(principal) }
+  } catch {
+    return `its principal is "${principal}"`
   }
+}
+
+/** Where a message stands in an atomic batch (ADR-50). */
+export type BatchPlace = { readonly batch: string; readonly sequence: number; readonly last: boolean }
+
+/** Reads a message's place from its headers; undefined for one that was published alone. */
+export function batchPlaceOf(get: (header: string) => string | undefined): BatchPlace | undefined {
+  const batch = get('Nats-Batch-Id')
+  if (!batch) return undefined
+  return { batch, sequence: Number(get('Nats-Batch-Sequence')), last: Boolean(get('Nats-Batch-Commit')) }
 }

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OutgoingMessage, publish } from '../../backends/streams/publish.ts'
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { KeyEncoder } from '../schema/key.ts'
 import type { Row } from '../schema/schema.ts'
 import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
@@ -159,8 +159,9 @@ export function logWriter(
         await pause(attempt, signal)
       }
     } catch (error) {
-      // What was given up on may still have been stored.
-      if (signal.aborted && uncertain) throw unknownOutcome(uncertain)
+      // What was given up on may still have been stored, whatever became of the attempts after it.
+      if (uncertain && !isBlastyError(error, ...definite)) throw unknownOutcome(uncertain)
+      if (signal.aborted && !isBlastyError(error)) throw notInTime(error)
       throw error
     }
   }
@@ -181,6 +182,12 @@ export function logWriter(
     },
   }
 }
+
+/** Errors that hold for every attempt at a write, the unanswered one included: it would be refused on arrival too. */
+const definite = ['ROW_EXISTS', 'REVISION_CONFLICT', 'MUTATION_ID_REUSED', 'OUTCOME_UNKNOWN'] as const
+
+const notInTime = (cause: unknown) =>
+  new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem: 'it took no write in time' }, { cause })
 
 const unknownOutcome = (cause: Error) => new BlastyError('OUTCOME_UNKNOWN', { problem: cause.message }, { cause })
 

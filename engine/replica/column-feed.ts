@@ -1,6 +1,7 @@
 /**
  * Keeps the columns of one Table behind its changes. Merging costs about the same for one row as for a thousand, so
- * changes are merged in ticks: at once when a query waits, otherwise after a pause as long as the last tick took.
+ * changes are merged in ticks: at once when a query waits, otherwise after a pause three times as long as the last tick took,
+ * so that a steady stream of writes leaves most of a core to those who write and read.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,6 +22,8 @@ export type ColumnFeedOptions = {
 const maxStagedBytes = 32 * 1024 * 1024
 const minPauseMillis = 10
 const maxPauseMillis = 500
+/** Length of a pause, in ticks. */
+const pauseTicks = 3
 const tickAttempts = 5
 
 type Waiter = { readonly revision: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }
@@ -40,13 +43,18 @@ export class ColumnFeed {
   private constructor(table: ColumnTable, options: ColumnFeedOptions) {
     this.#table = table
     this.#options = options
-    this.#schema = options.schemas.current.number
+    this.#schema = table.schema
     this.#feeding = this.#feed().catch(error => this.#fail(error))
   }
 
   static async start(options: ColumnFeedOptions): Promise<ColumnFeed> {
     const connection = await options.sql.connect()
-    return new ColumnFeed(await ColumnTable.open(connection, options.identity, options.schemas.current), options)
+    try {
+      return new ColumnFeed(await ColumnTable.open(connection, options.identity, options.schemas), options)
+    } catch (error) {
+      connection.closeSync()
+      throw error
+    }
   }
 
   get revision(): number {
@@ -79,8 +87,9 @@ export class ColumnFeed {
   async close(): Promise<void> {
     this.#stop.abort()
     clearTimeout(this.#timer)
-    for (const waiter of this.#waiters)
-      waiter.reject(new BlastyError('TABLE_NOT_READY', { table: this.#options.identity.name, reason: 'it is closing' }))
+    const { name } = this.#options.identity
+    this.#failure ??= new BlastyError('TABLE_NOT_READY', { table: name, reason: 'its replica was closed' })
+    for (const waiter of this.#waiters) waiter.reject(this.#failure)
     await this.#feeding
     await this.#ticking
     this.#table.close()
@@ -90,9 +99,8 @@ export class ColumnFeed {
     for await (const batch of this.#options.source.changes(this.#table.revision, this.#stop.signal)) {
       if (batch.schema > this.#schema) {
         await this.#tick()
-        const schema = await this.#options.schemas.reach(batch.schema)
-        await this.#table.adopt(schema)
-        this.#schema = schema.number
+        await this.#table.adopt(await this.#options.schemas.reach(batch.schema))
+        this.#schema = this.#table.schema
       }
       this.#table.stage(batch)
       if (this.#table.stagedBytes > maxStagedBytes) await this.#tick()
@@ -107,7 +115,7 @@ export class ColumnFeed {
       if (!waiting) return
       clearTimeout(this.#timer)
     }
-    const pause = waiting ? 0 : Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#lastTickMillis))
+    const pause = waiting ? 0 : Math.min(maxPauseMillis, Math.max(minPauseMillis, pauseTicks * this.#lastTickMillis))
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#tick().catch(error => this.#fail(error))

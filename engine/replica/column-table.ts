@@ -4,7 +4,9 @@
  */
 
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBPreparedStatement, VARCHAR } from '@duckdb/node-api'
+import { BlastyError } from '../../base/errors.ts'
 import type { TableSchema } from '../schema/schema.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 import type { ChangeBatch } from './change.ts'
 import { positionsTable } from './sql-database.ts'
@@ -15,7 +17,8 @@ export type ColumnIdentity = { readonly name: string; readonly uid: string; read
 type Staged = { readonly revision: number; readonly commitTime: number; readonly body: Uint8Array }
 
 const chunkRows = 2048
-const staging = 'staged'
+/** No Table can bear this name. */
+const staging = '_blasty_staged'
 
 export class ColumnTable {
   readonly #connection: DuckDBConnection
@@ -30,6 +33,7 @@ export class ColumnTable {
   #deletes: number[] = []
   #bytes = 0
 
+  /** `schema` is that of the columns as they are. */
   private constructor(connection: DuckDBConnection, identity: ColumnIdentity, schema: TableSchema, revision: number) {
     this.#connection = connection
     this.#identity = identity
@@ -38,14 +42,18 @@ export class ColumnTable {
     this.#stagedRevision = revision
   }
 
-  /** Takes over what the instance holds of this very Table and epoch; anything else of that name is dropped. */
-  static async open(connection: DuckDBConnection, identity: ColumnIdentity, schema: TableSchema): Promise<ColumnTable> {
+  /**
+   * Takes over what the instance holds of this very Table and epoch; anything else of that name is dropped. Columns that are
+   * ahead of the schemas known here are not taken back: the schemas are fetched.
+   */
+  static async open(connection: DuckDBConnection, identity: ColumnIdentity, schemas: Schemas): Promise<ColumnTable> {
     const { name, uid, epoch } = identity
     const found = await connection.runAndReadAll(
       `SELECT schema, revision FROM ${positionsTable} WHERE name = $1 AND uid = $2 AND epoch = $3`,
       [name, uid, epoch],
     )
     const [row] = found.getRowsJS()
+    const schema = row === undefined ? schemas.current : await schemas.reach(Number(row[0]))
     let revision = 0
     if (row === undefined) {
       await inTransaction(connection, async () => {
@@ -70,6 +78,11 @@ export class ColumnTable {
 
   get revision(): number {
     return this.#revision
+  }
+
+  /** Number of the schema that the columns have. */
+  get schema(): number {
+    return this.#schema.number
   }
 
   /** Bytes staged and not yet merged. */
@@ -135,10 +148,7 @@ export class ColumnTable {
         if (deletes.length > 0) await this.#delete(deletes)
         if (inserts.size > 0) await this.#insert([...inserts.values()], false)
         if (appends.length > 0) await this.#insert(appends, true)
-        await this.#run(`UPDATE ${positionsTable} SET revision = $1 WHERE name = $2`, [
-          BigInt(revision),
-          this.#identity.name,
-        ])
+        await this.#advance(revision)
       })
       this.#revision = revision
     } catch (error) {
@@ -165,6 +175,16 @@ export class ColumnTable {
     this.#bytes += failed.bytes
   }
 
+  /** Moves the position on from where this table believes it to be; anything else would merge twice or leave something out. */
+  async #advance(revision: number): Promise<void> {
+    const { name } = this.#identity
+    const moved = await this.#run(
+      `UPDATE ${positionsTable} SET revision = $1 WHERE name = $2 AND revision = $3 AND schema = $4`,
+      [BigInt(revision), name, BigInt(this.#revision), this.#schema.number],
+    )
+    if (moved !== 1) throw new BlastyError('INTERNAL', { id: `columns of ${name} are not at ${this.#revision}` })
+  }
+
   async #delete(revisions: readonly number[]): Promise<void> {
     const list = revisions.join(', ')
     await this.#connection.run(
@@ -174,36 +194,41 @@ export class ColumnTable {
 
   async #insert(rows: readonly Staged[], many: boolean): Promise<void> {
     const appender = await this.#connection.createAppender(staging, 'main', 'temp')
-    for (let from = 0; from < rows.length; from += chunkRows) {
-      const part = rows.slice(from, from + chunkRows)
-      const chunk = DuckDBDataChunk.create([BIGINT, BIGINT, VARCHAR], part.length)
-      chunk.setColumnValues(
-        0,
-        part.map(row => BigInt(row.revision)),
-      )
-      chunk.setColumnValues(
-        1,
-        part.map(row => BigInt(row.commitTime)),
-      )
-      chunk.setColumnValues(
-        2,
-        part.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()),
-      )
-      appender.appendDataChunk(chunk)
+    try {
+      for (let from = 0; from < rows.length; from += chunkRows) {
+        const part = rows.slice(from, from + chunkRows)
+        const chunk = DuckDBDataChunk.create([BIGINT, BIGINT, VARCHAR], part.length)
+        chunk.setColumnValues(
+          0,
+          part.map(row => BigInt(row.revision)),
+        )
+        chunk.setColumnValues(
+          1,
+          part.map(row => BigInt(row.commitTime)),
+        )
+        chunk.setColumnValues(
+          2,
+          part.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()),
+        )
+        appender.appendDataChunk(chunk)
+      }
+    } finally {
+      // Closing flushes: left open, it would do so whenever its memory is collected, outside of this transaction.
+      appender.closeSync()
     }
-    appender.closeSync()
     await this.#run(insertStaged(this.#identity.name, this.#schema, staging, many))
     await this.#run(`DELETE FROM ${staging}`)
   }
 
-  async #run(sql: string, values: (bigint | string)[] = []): Promise<void> {
+  /** Returns how many rows changed. */
+  async #run(sql: string, values: (bigint | number | string)[] = []): Promise<number> {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = await this.#connection.prepare(sql)
       this.#statements.set(sql, statement)
     }
     if (values.length > 0) statement.bind(values)
-    await statement.run()
+    return (await statement.run()).rowsChanged
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import { follow } from '../log/follower.ts'
-import { type ChangeLog, logState } from '../log/log.ts'
+import { type ChangeLog, readableEnd } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { appendedBatch, type ChangeBatch, type StoredRow } from './change.ts'
 import { ColumnFeed } from './column-feed.ts'
@@ -29,6 +29,7 @@ export class TableReplica {
   readonly source: ChangeSource
   /** Where the log ended when the replica was opened: before that is reached, it shows an older state than others did. */
   readonly openedAt: number
+  readonly #table: string
   readonly #rows: RowStore | undefined
   readonly #stop: AbortController
   readonly #following: Promise<void>
@@ -36,6 +37,7 @@ export class TableReplica {
 
   private constructor(rows: RowStore | undefined, source: ChangeSource, openedAt: number, options: ReplicaOptions) {
     this.openedAt = openedAt
+    this.#table = options.log.table
     this.#rows = rows
     this.source = source
     this.#stop = new AbortController()
@@ -45,8 +47,8 @@ export class TableReplica {
   static async open(options: ReplicaOptions): Promise<TableReplica> {
     const { log, schemas, directory, name, sql } = options
     const keyed = schemas.current.primaryKey.length > 0
-    const { last } = await logState(log)
-    const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }) : undefined
+    const last = await readableEnd(log)
+    const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
     const source = rows
       ? new ChangeSource(rows.revision(), (after, until) => ringChanges(rows, after, until))
       : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal))
@@ -98,10 +100,12 @@ export class TableReplica {
     return this.#keyed().snapshot()
   }
 
+  /** Ends everybody who reads from it with TABLE_NOT_READY. */
   async close(): Promise<void> {
     this.#stop.abort()
-    await this.#following
-    await this.#columns?.close()
+    const columns = this.#columns?.close()
+    this.source.fail(new BlastyError('TABLE_NOT_READY', { table: this.#table, reason: 'its replica was closed' }))
+    await Promise.all([this.#following, columns])
     await this.#rows?.close()
   }
 
@@ -123,6 +127,7 @@ export class TableReplica {
         this.source.push(this.#rows ? this.#rows.apply(batch, schemas.codec, schemas.encodeKey) : appendedBatch(batch))
       }
     } catch (error) {
+      if (this.#stop.signal.aborted) return
       this.source.fail(error)
       onFailure(error)
     }

@@ -23,9 +23,13 @@ import {
 
 export type RowStoreIdentity = { readonly tableUid: string; readonly epoch: number }
 
-/** A frozen view of all rows at one revision. Close it: an open one keeps old pages from being used again. */
+/**
+ * A frozen view of all rows at one revision. Close it: an open one keeps old pages from being used again. It ends with its
+ * store: then `rows` throws TABLE_NOT_READY, also in the middle.
+ */
 export type RowSnapshot = {
   readonly revision: number
+  readonly open: boolean
   /** Rows in key order, behind `after` when given. */
   readonly rows: (after?: Buffer) => Iterable<{ readonly key: Buffer; readonly row: StoredRow }>
   readonly close: () => void
@@ -62,7 +66,8 @@ function ringKey(revision: number): Buffer {
   return key
 }
 
-export function openRowStore(path: string, identity: RowStoreIdentity): RowStore {
+/** `table` is `namespace/name`, for messages. */
+export function openRowStore(path: string, identity: RowStoreIdentity, table: string): RowStore {
   const stamp = JSON.stringify({ format, ...identity, boot: bootId() })
   let root = openRoot(path)
   if (root.getBinary('stamp')?.toString() !== stamp) {
@@ -79,6 +84,12 @@ export function openRowStore(path: string, identity: RowStoreIdentity): RowStore
   let count = rows.getCount()
   /** Batches that only announce a schema are kept in the ring too, so that columns meet it in its place. */
   let lastSchema = 0
+  let closed = false
+  const snapshots = new Set<{ readonly close: () => void }>()
+  // What is closed lies in memory that is no longer ours.
+  const checkOpen = (open: boolean) => {
+    if (!open) throw new BlastyError('TABLE_NOT_READY', { table, reason: 'its replica was closed' })
+  }
 
   const applyRecords = (batch: LogBatch, codec: RowCodec, encodeKey: KeyEncoder): ChangeBatch => {
     const changes: Change[] = []
@@ -124,31 +135,46 @@ export function openRowStore(path: string, identity: RowStoreIdentity): RowStore
     revision: () => revision,
     count: () => count,
     apply: (batch, codec, encodeKey) => {
+      checkOpen(!closed)
       if (batch.revision <= revision)
         throw new BlastyError('INTERNAL', { id: `batch ${batch.revision} behind ${revision}` })
       return applyRecords(batch, codec, encodeKey)
     },
     get: key => {
+      checkOpen(!closed)
       const bytes = rows.getBinary(key)
       return bytes && decodeStored(bytes)
     },
     snapshot: () => {
+      checkOpen(!closed)
       const transaction = root.useReadTransaction()
-      const at = Number(root.get('revision', { transaction })?.toString())
-      return {
-        revision: at,
+      let open = true
+      const snapshot: RowSnapshot = {
+        revision: Number(root.get('revision', { transaction })?.toString()),
+        get open() {
+          return open
+        },
         rows: function* (after) {
-          for (const { key, value } of rows.getRange({
-            transaction,
-            ...(after === undefined ? {} : { start: after }),
-          })) {
-            if (after === undefined || !after.equals(key)) yield { key, row: decodeStored(value) }
+          checkOpen(open)
+          const range = rows.getRange({ transaction, ...(after === undefined ? {} : { start: after }) })
+          for (const { key, value } of range) {
+            if (after?.equals(key)) continue
+            yield { key, row: decodeStored(value) }
+            checkOpen(open)
           }
         },
-        close: () => transaction.done(),
+        close: () => {
+          if (!open) return
+          open = false
+          snapshots.delete(snapshot)
+          transaction.done()
+        },
       }
+      snapshots.add(snapshot)
+      return snapshot
     },
     changes: (after, maxBytes) => {
+      checkOpen(!closed)
       const found: ChangeBatch[] = []
       let bytes = 0
       for (const { key, value } of ring.getRange({ start: ringKey(after + 1) })) {
@@ -158,7 +184,11 @@ export function openRowStore(path: string, identity: RowStoreIdentity): RowStore
       }
       return found
     },
-    close: () => root.close(),
+    close: () => {
+      closed = true
+      for (const snapshot of [...snapshots]) snapshot.close()
+      return root.close()
+    },
   }
 }
 

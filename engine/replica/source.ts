@@ -50,9 +50,9 @@ export class ChangeSource {
     this.#wake()
   }
 
-  /** Ends every reader and waiter with `error`; for a follower that cannot go on. */
+  /** Ends every reader and waiter with `error`; for a follower that cannot go on, and a replica that closes. */
   fail(error: unknown): void {
-    this.#failure = error
+    this.#failure ??= error
     this.#wake()
   }
 
@@ -63,11 +63,12 @@ export class ChangeSource {
 
   /**
    * Whole batches behind `after`, up to and including `until`, or for ever; ends when the signal is aborted, throws what
-   * `fail` was given. Batches that changed no row may be left out.
+   * `fail` was given. Batches that changed no row may be left out, or told as one without a time.
    */
   async *changes(after: number, signal: AbortSignal, until = Number.POSITIVE_INFINITY): AsyncGenerator<ChangeBatch> {
     let at = after
     while (!signal.aborted && at < until) {
+      if (this.#failure !== undefined) throw this.#failure
       if (at >= this.#revision) {
         try {
           await this.#next(signal)
@@ -76,7 +77,7 @@ export class ChangeSource {
           throw error
         }
       } else if (at >= this.#base) {
-        while (!signal.aborted && at >= this.#base) {
+        while (!signal.aborted && at >= this.#base && this.#failure === undefined) {
           const batch = this.#recent[this.#indexAfter(at)]
           if (batch === undefined) break
           if (batch.revision > until) return
@@ -87,11 +88,16 @@ export class ChangeSource {
         const known = Math.min(this.#revision, until)
         for await (const batch of this.#older(at, known, signal)) {
           if (signal.aborted || batch.revision > until) return
+          if (this.#failure !== undefined) throw this.#failure
           yield batch
           at = batch.revision
         }
-        // What is left up to there changed no row.
-        at = Math.max(at, Math.min(known, this.#base))
+        // What is left up to there changed no row; who keeps a position must still hear how far that goes.
+        const end = Math.min(known, this.#base)
+        if (end > at) {
+          yield { revision: end, commitTime: 0, schema: 0, changes: [], bytes: 0 }
+          at = end
+        }
       }
     }
   }

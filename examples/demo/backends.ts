@@ -10,10 +10,8 @@ import { namespace, type World } from './world.ts'
 
 /** Prints every resource of this project's kinds. */
 export async function showResources(world: World): Promise<void> {
-  for (const args of [['backendclasses'], ['tables,indexes,subscriptions,accesspolicies', '-n', namespace]]) {
-    world.story.say(`$ kubectl get ${args.join(' ')}`)
-    world.story.say(await kubectl(world, 'get', ...args))
-  }
+  world.story.say(`$ kubectl get blasty -n ${namespace}`)
+  world.story.say(await kubectl(world, 'get', 'blasty', '-n', namespace))
 }
 
 /** Asks MinIO, NATS and the search server what they hold. Throws when something is not there. */
@@ -86,7 +84,7 @@ async function searchIndexes({ info: { search } }: World, indexes: readonly Exte
       const uid = nameOf(index, 'index')
       const { numberOfDocuments } = await client.index(uid).getStats()
       if (numberOfDocuments === 0) throw new Error(`search index ${uid} is empty`)
-      return ['Search', index.resource, uid, `${thousands(numberOfDocuments)} documents`]
+      return ['Search', index.resource, uid, `${thousands(numberOfDocuments)} documents, one tells its progress`]
     }),
   )
 }

@@ -8,47 +8,60 @@ import type { Imported } from './import.ts'
 import { thousands } from './story.ts'
 import { namespace, type World } from './world.ts'
 
-const typo = 'godfahter'
 const sanFrancisco = { lat: 37.7749, lon: -122.4194 }
 const radiusMeters = 40_000
 
-/** Finds The Godfather by a word misspelt. Returns the row of the first film. */
+/** Finds The Godfather by a word misspelt. Returns the row of the film. */
 export async function searchWithTypo(world: World, { films }: Imported): Promise<Film> {
+  const { hits } = await searchFilms(world, { q: 'godfahter', minToken: films })
+  const found = hits.find(({ title }) => title === 'The Godfather')
+  if (found === undefined) throw new Error('a search for godfahter does not find The Godfather')
+  return found
+}
+
+/** Finds films of a series, with a typo, and counts values of their columns. Throws unless the hits have as many. */
+export async function searchWithFacets(world: World, { films }: Imported): Promise<void> {
+  const { hits, facets } = await searchFilms(world, {
+    q: 'harry poter',
+    where: "rating IN ('PG', 'PG-13')",
+    facets: ['rating', 'tags'],
+    minToken: films,
+  })
+  if (hits.length === 0) throw new Error('a search for harry poter finds nothing')
+  for (const { column, counts } of facets) {
+    const told = counts.map(({ value, count }) => `${value} ${count}`)
+    world.story.say(`${column}: ${told.join(', ')}`)
+    const values = hits.flatMap(({ rating, tags }) => (column === 'rating' ? [`${rating}`] : tags))
+    const counted = [...new Set(values)].map(value => `${value} ${values.filter(other => other === value).length}`)
+    if (told.toSorted().join() !== counted.toSorted().join()) {
+      throw new Error(`the facet ${column} counts ${told.join(', ')}, the hits have ${counted.join(', ')}`)
+    }
+  }
+}
+
+type Wanted = { readonly q: string; readonly where?: string; readonly facets?: string[]; readonly minToken: Token }
+
+async function searchFilms(world: World, { q, where = '', facets = [], minToken }: Wanted) {
   const { story, signal } = world
   using web = await callAs(world, 'web')
-  const answer = await web.service(SearchService).search(
-    {
-      index: { namespace, name: 'films' },
-      q: typo,
-      where: "released < '2000-01-01'",
-      facets: ['genre', 'rating'],
-      highlight: { columns: ['title'], preTag: '[', postTag: ']' },
-      withRows: true,
-      limit: 5,
-      minToken: films,
-    },
-    { signal },
-  )
-  story.say(`q: ${typo}   where: released < '2000-01-01'   facets: genre, rating`)
-  const hits = answer.hits.map(hit => ({ hit, film: rowOf<Film>(hit) }))
+  const told = [`q: ${q}`, where && `where: ${where}`, facets.length > 0 && `facets: ${facets.join(', ')}`]
+  story.say(told.filter(Boolean).join('   '))
+  const highlight = { columns: ['title'], preTag: '[', postTag: ']' }
+  const answer = await web
+    .service(SearchService)
+    .search({ index: { namespace, name: 'films' }, q, where, facets, highlight, withRows: true, minToken }, { signal })
+  const hits = answer.hits.map(hit => rowOf<Film>(hit))
   story.table(
     ['title', 'released', 'rating', 'IMDb', 'US gross'],
-    hits.map(({ hit, film }) => [
-      hit.highlights[0]?.texts[0] ?? film.title,
-      film.released,
-      film.rating,
-      film.imdb_rating,
-      thousands(Math.round(Number(film.us_gross))),
+    hits.map(({ title, released, rating, imdb_rating, us_gross }, at) => [
+      answer.hits[at]?.highlights[0]?.texts[0] ?? title,
+      released,
+      rating,
+      imdb_rating,
+      us_gross === null ? null : thousands(Math.round(Number(us_gross))),
     ]),
   )
-  for (const { column, counts } of answer.facets) {
-    story.say(`${column}: ${counts.map(({ value, count }) => `${value} ${count}`).join(', ')}`)
-  }
-  const found = hits.find(({ film }) => film.title === 'The Godfather')
-  if (found === undefined) throw new Error(`a search for ${typo} does not find The Godfather`)
-  const counted = answer.facets.flatMap(({ counts }) => counts)
-  if (counted.length === 0) throw new Error('a search with facets counts nothing')
-  return found.film
+  return { hits, facets: answer.facets }
 }
 
 /** Finds the airports around San Francisco. Throws when they are not those that plain trigonometry finds. */

@@ -51,7 +51,7 @@ export class Story {
   /** A table with a line of headings; numbers stand on the right. */
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
     const isNumber = (column: number): boolean =>
-      rows.some(row => row[column] !== null) && rows.every(row => /^[-\d.,]*( km| %)?$/.test(text(row[column])))
+      rows.some(row => row[column] !== null) && rows.every(row => /^(-?[\d.,]+( km)?)?$/.test(text(row[column])))
     const table = new CliTable({
       head: [...head],
       colAligns: head.map((_, column) => (isNumber(column) ? 'right' : 'left')),

@@ -5,7 +5,13 @@ import { namespace, type World } from './world.ts'
 
 const service = `blasty.tables.${namespace}.v1.FilmsService`
 
-const film = { id: 10_002, title: 'Reflections', released: '2011-09-09', us_gross: '1234567.89', tags: ['typed'] }
+const film = {
+  id: 10_002,
+  title: 'Reflections',
+  released: '2011-09-09',
+  us_gross: '1234567.89',
+  tags: { values: ['typed'] },
+}
 
 /** Puts and gets a film. Throws unless it comes back as it went. */
 export async function typedByReflection(world: World): Promise<void> {

@@ -48,8 +48,9 @@ export async function withWorld(
     signal.throwIfAborted()
     const info = withParts(servers.info, 'kubernetes', 'nats', 'objectStore', 'search')
     const folder = join(servers.info.folder, 'roles')
-    const roles = stack.use(await startRoles({ stack: info, folder, onCrash: crashed }))
+    await mkdir(folder)
     stack.defer(() => keepLogs(folder))
+    const roles = stack.use(await startRoles({ stack: info, folder, onCrash: crashed }))
     story.say('operator, worker and facade serve, each under its own service account')
     return { story, signal, info, roles, grpcurl: programs.get('grpcurl') ?? 'grpcurl' }
   }

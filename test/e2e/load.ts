@@ -67,7 +67,7 @@ export function startLoad(client: Client, watching: Client): Load {
     if (fault !== undefined) throw fault
   }
   return {
-    goesOn: async (writes = 20) => {
+    goesOn: async (writes = 10) => {
       const goals = [...acked.values()].map(acks => ({ acks, goal: acks.length + writes }))
       await eventually(
         'the writers go on',
