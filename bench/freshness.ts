@@ -41,7 +41,8 @@ export const freshness: Bench = async (environment, { rate, seconds }, tell) => 
       reader.call('read', { rate: sqlRate, count: sqlCount, first }),
     ])
     const subscriber = await watcher.call('take', { count, seconds: patienceSeconds })
-    if (subscriber.length !== count) throw new Error(`the subscriber got ${subscriber.length} events of ${count} writes`)
+    if (subscriber.length !== count)
+      throw new Error(`the subscriber got ${subscriber.length} events of ${count} writes`)
     return { written, sql, subscriber }
   }
   tell(`warming up for ${warmUpSeconds} s`)

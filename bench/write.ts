@@ -57,7 +57,11 @@ export const write: Bench = async (environment, { rounds }, tell) => {
 }
 
 /** A stream with the settings of a Table's log, and returns its name. */
-async function createRawStream(options: { servers: readonly string[]; user: string; password: string }): Promise<string> {
+async function createRawStream(options: {
+  servers: readonly string[]
+  user: string
+  password: string
+}): Promise<string> {
   const name = 'bench-raw'
   const streams = await connectStreams({ ...options, name: 'bench' })
   try {

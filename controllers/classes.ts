@@ -1,8 +1,8 @@
 /** Which BackendClass a Table belongs to, and what the class allows it. */
 
 import type { BackendClass, Table } from '../crds/types.gen.ts'
+import { backendClasses, namespaces, tables } from '../directory/kinds.ts'
 import { type Blocked, type KubeObject, keyFor, type Reader, refused, stalled, waiting } from '../operator/mod.ts'
-import { backendClasses, namespaces, tables } from './kinds.ts'
 import { bytesOf } from './quantity.ts'
 
 export const defaultClassAnnotation = 'blasty.dev/is-default-class'

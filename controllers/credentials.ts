@@ -1,8 +1,8 @@
 /** The Secret with which the operator logs in to the backends of a class. */
 
 import type { BackendClass } from '../crds/types.gen.ts'
+import { type Secret, secrets } from '../directory/kinds.ts'
 import { isForbidden, isNotFound, type KubeClient, keyFor, RetryError } from '../operator/mod.ts'
-import { type Secret, secrets } from './kinds.ts'
 
 export type Credentials = {
   /** Changes with every change of the Secret. */

@@ -1,6 +1,7 @@
 /** What an Index or Subscription needs of its Table. */
 
 import type { BackendClass, Table } from '../crds/types.gen.ts'
+import { backendClasses, namespaces, tables } from '../directory/kinds.ts'
 import type { TableSchema } from '../engine/schema/schema.ts'
 import {
   type Blocked,
@@ -14,7 +15,6 @@ import {
 } from '../operator/mod.ts'
 import type { BackendPool, Backends } from './backends.ts'
 import { classOf } from './classes.ts'
-import { backendClasses, namespaces, tables } from './kinds.ts'
 import { type Adoption, adoptAnnotation, type Mark } from './marks.ts'
 import { type ExternalKind, externalName } from './names.ts'
 

@@ -1,8 +1,8 @@
 /** Which resources a report of a live process concerns, and when they are looked at for it. */
 
+import { indexes, indexesByUid, subscriptions, subscriptionsByUid, tables, tablesByUid } from '../directory/kinds.ts'
 import type { Report } from '../engine/membership/reports.ts'
 import { type Clock, keyOf, type Operator } from '../operator/mod.ts'
-import { indexes, indexesByUid, subscriptions, subscriptionsByUid, tables, tablesByUid } from './kinds.ts'
 import { foldMillis } from './progress.ts'
 import { uidOf } from './reported.ts'
 

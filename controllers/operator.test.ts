@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { testStack, uniqueName } from '../devstack/testing.ts'
+import { accessPolicies, backendClasses, tables } from '../directory/kinds.ts'
 import { type Condition, keyFor } from '../operator/mod.ts'
 import { eventually } from '../operator/testing/widgets.ts'
-import { accessPolicies, backendClasses, tables } from './kinds.ts'
 import type { OperatorRole } from './operator.ts'
 import { type Bench, classSpec, openBench, openGate, type TestStack, told, until } from './testing.ts'
 

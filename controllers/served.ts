@@ -1,9 +1,9 @@
 /** Which resources this operator serves, where several operators share a cluster. */
 
 import type { Table } from '../crds/types.gen.ts'
+import { tables } from '../directory/kinds.ts'
 import { type Controller, type Kind, type KubeObject, keyFor, type Reader } from '../operator/mod.ts'
 import { classOf } from './classes.ts'
-import { tables } from './kinds.ts'
 
 /**
  * True when the Table's class names this operator, or when no class is found: then every operator says the same of it,

@@ -10,6 +10,7 @@ import { connectStreams, type Streams } from '../backends/streams/connect.ts'
 import type { BackendClass, Table } from '../crds/types.gen.ts'
 import type { StackWith } from '../devstack/info.ts'
 import { createNamespace, uniqueName } from '../devstack/testing.ts'
+import { backendClasses, tables } from '../directory/kinds.ts'
 import { openReports, type Report, type Reports, reportsBucket } from '../engine/membership/reports.ts'
 import {
   type Condition,
@@ -25,7 +26,6 @@ import {
 } from '../operator/mod.ts'
 import { eventually } from '../operator/testing/widgets.ts'
 import { probeBucket } from './backend-class/probe.ts'
-import { backendClasses, tables } from './kinds.ts'
 import { type OperatorRole, type OperatorRoleOptions, startOperator } from './operator.ts'
 
 export type TestStack = StackWith<'kubernetes' | 'nats' | 'objectStore'>

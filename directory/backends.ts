@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto'
 import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
 import { connectStreams, type Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
-import { secrets } from '../controllers/kinds.ts'
 import type { BackendClass } from '../crds/types.gen.ts'
 import { openReports, type Reports } from '../engine/membership/reports.ts'
 import { type KubeClient, keyFor } from '../operator/mod.ts'
+import { secrets } from './kinds.ts'
 
 export type Role = 'worker' | 'facade'
 

@@ -3,8 +3,6 @@
  * facades. It keeps a runtime for each Table that the operator has provisioned, on the backends of its class.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
-import { backendClasses, indexes, subscriptions, tables } from '../controllers/kinds.ts'
 import type { Table as TableResource } from '../crds/types.gen.ts'
 import type { SqlDatabases } from '../engine/sql/databases.ts'
 import { Table, type TableDescriptor } from '../engine/table.ts'
@@ -22,6 +20,7 @@ import {
 } from '../operator/mod.ts'
 import { Reflector } from '../operator/reflector.ts'
 import { type ClassBackends, connectClass, type Role } from './backends.ts'
+import { backendClasses, indexes, subscriptions, tables } from './kinds.ts'
 
 export type DirectoryOptions = {
   readonly client: KubeClient
@@ -58,6 +57,8 @@ export class Directory {
   readonly #classes = new Map<string, { readonly version: string; readonly opening: Promise<ClassBackends> }>()
   /** Work on one Table is done one after another. */
   readonly #work = new Map<Key, Promise<void>>()
+  /** Tables whose last look failed, with the one look to come. */
+  readonly #retries = new Map<Key, { readonly attempt: number; readonly timer: NodeJS.Timeout }>()
   readonly #listeners = new Set<(key: Key, served: ServedTable | undefined) => void>()
 
   constructor(options: DirectoryOptions) {
@@ -119,6 +120,7 @@ export class Directory {
 
   async close(): Promise<void> {
     this.#stop.abort()
+    for (const { timer } of this.#retries.values()) clearTimeout(timer)
     await Promise.all(this.#reflectors)
     await Promise.all(this.#work.values())
     await Promise.all([...this.#tables.values()].map(({ served }) => served.table.close()))
@@ -149,28 +151,19 @@ export class Directory {
   }
 
   /** Makes what is served agree with the resource; what fails is tried again later, the resource being looked at anew. */
-  async #look(key: Key, attempt = 0): Promise<void> {
+  async #look(key: Key): Promise<void> {
     if (this.#stop.signal.aborted) return
-    const { log } = this.#options
+    const attempt = this.#retries.get(key)?.attempt ?? 0
+    clearTimeout(this.#retries.get(key)?.timer)
     try {
       await this.#serve(key)
+      this.#retries.delete(key)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      log.warn({ err: error, table: key }, 'a Table cannot be served yet')
-      const pause = Math.min(maxRetryMillis, 250 * 2 ** attempt)
-      sleep(pause, undefined, { signal: this.#stop.signal }).then(
-        () => this.#enqueueAgain(key, attempt + 1),
-        () => {},
-      )
+      this.#options.log.warn({ err: error, table: key }, 'a Table cannot be served yet')
+      const timer = setTimeout(() => this.#enqueue(key), Math.min(maxRetryMillis, 250 * 2 ** attempt))
+      this.#retries.set(key, { attempt: attempt + 1, timer })
     }
-  }
-
-  #enqueueAgain(key: Key, attempt: number): void {
-    const before = this.#work.get(key) ?? Promise.resolve()
-    this.#work.set(
-      key,
-      before.then(() => this.#look(key, attempt)),
-    )
   }
 
   async #serve(key: Key): Promise<void> {
@@ -192,10 +185,12 @@ export class Directory {
     const backends = await this.#connect(className)
     if (entry !== undefined && sameThing(entry.descriptor, descriptor) && entry.served.backends === backends) {
       entry.served.table.schemas.adopt(descriptor.schema)
+      noteWritten(resource, entry.served.table)
       const served = { ...entry.served, resource }
-      this.#keep(key, { ...entry, descriptor, served })
       // Not by what the Table knows: its replica may have met the new schema in the log before the status told of it.
       if (descriptor.schema.number !== entry.descriptor.schema.number) this.#tell(key, served)
+      // Kept only when all have been told: a listener that throws is told again.
+      this.#keep(key, { ...entry, descriptor, served })
       return
     }
     if (entry !== undefined) await this.#drop(key, entry)
@@ -207,9 +202,10 @@ export class Directory {
       ...(sql === undefined ? {} : { sql: () => sql.of(descriptor.namespace) }),
       onError: error => log.error({ err: error, table: key }, 'the replica of a Table stopped'),
     })
+    noteWritten(resource, table)
     const served = { resource, table, backends }
-    this.#keep(key, { descriptor, className, served })
     this.#tell(key, served)
+    this.#keep(key, { descriptor, className, served })
   }
 
   #keep(key: Key, entry: Entry): void {
@@ -263,6 +259,11 @@ function descriptorOf({ metadata, status }: TableResource): TableDescriptor | un
   if (log?.status !== 'True') return undefined
   const { bucket, stream, epoch } = external
   return { namespace, name, uid, schema: schema as TableDescriptor['schema'], bucket, stream, epoch }
+}
+
+/** The operator shows a revision that no announcement of a schema has: rows were written before. */
+function noteWritten({ status }: TableResource, table: Table): void {
+  if (Number(status?.progress?.revision ?? 0) > (status?.schema?.number ?? 0)) table.knownWritten()
 }
 
 function sameThing(a: TableDescriptor, b: TableDescriptor): boolean {

@@ -7,6 +7,7 @@ import type { Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
 import { type ChangeLog, changeLog, logState } from './log/log.ts'
 import { type LogWriter, logWriter } from './log/writer.ts'
+import { markWritten } from './log/written.ts'
 import { TableReplica } from './replica/replica.ts'
 import type { SqlDatabase } from './replica/sql-database.ts'
 import { readSchema } from './schema/documents.ts'
@@ -44,6 +45,7 @@ export class Table {
   readonly #options: TableOptions
   #replica: Promise<TableReplica> | undefined
   #opened: TableReplica | undefined
+  #marked: Promise<void> | undefined
   #closing: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -66,6 +68,20 @@ export class Table {
 
   get keyed(): boolean {
     return this.descriptor.schema.primaryKey.length > 0
+  }
+
+  /** To be awaited before each write: leaves a mark in the bucket before the first row, after which it costs nothing. */
+  beforeWrite(): Promise<void> {
+    this.#marked ??= markWritten(this.#options.objects, this.descriptor.bucket).catch(error => {
+      this.#marked = undefined
+      throw error
+    })
+    return this.#marked
+  }
+
+  /** Somebody knows already that rows were written: no mark is needed. */
+  knownWritten(): void {
+    this.#marked ??= Promise.resolve()
   }
 
   /** The replica, if one is open. */

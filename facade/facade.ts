@@ -5,11 +5,13 @@ import type { ServerCredentials } from '@grpc/grpc-js'
 import { AuthenticationV1Api, type KubeConfig } from '@kubernetes/client-node'
 import type { Registry } from 'prom-client'
 import { BlastyError } from '../base/errors.ts'
-import { accessPolicies } from '../controllers/kinds.ts'
+import type { ClassBackends } from '../directory/backends.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
+import { accessPolicies } from '../directory/kinds.ts'
+import type { ServedReport } from '../engine/membership/reports.ts'
 import type { SqlLimits } from '../engine/replica/sql-database.ts'
 import { SqlDatabases } from '../engine/sql/databases.ts'
-import { createClient, type Logger, splitKey } from '../operator/mod.ts'
+import { createClient, type Key, type Logger, splitKey } from '../operator/mod.ts'
 import { BlobService } from '../proto/gen/blasty/v1/blob_service_pb.js'
 import { CatalogService } from '../proto/gen/blasty/v1/catalog_service_pb.js'
 import { MutationService } from '../proto/gen/blasty/v1/mutation_service_pb.js'
@@ -92,8 +94,19 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   })
   const tableServices = new TableServices({ scope, server, reflection, searchable, snapshots })
 
-  const onTable = (key: Parameters<typeof splitKey>[0], served: ServedTable | undefined) => {
+  /** What was reported of each Table, and on which connections: a report is repeated until it is withdrawn. */
+  const told = new Map<Key, { readonly on: ClassBackends; readonly report: ServedReport }>()
+  const onTable = (key: Key, served: ServedTable | undefined) => {
     const { namespace = '', name } = splitKey(key)
+    const failed = (error: unknown) => log.warn({ err: error, table: key }, 'a report could not be written')
+    const before = told.get(key)
+    if (
+      before !== undefined &&
+      !(before.on === served?.backends && before.report.tableUid === served.table.descriptor.uid)
+    ) {
+      told.delete(key)
+      before.on.reports.withdraw(before.report).catch(failed)
+    }
     if (served === undefined) {
       tableServices.remove(namespace, name)
       return
@@ -101,9 +114,8 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
     tableServices.serve(served)
     const { uid } = served.table.descriptor
     const report = { kind: 'served', facade: id, tableUid: uid, schema: served.table.schemas.current.number } as const
-    served.backends.reports
-      .publish(report)
-      .catch(error => log.warn({ err: error, table: key }, 'a report could not be written'))
+    told.set(key, { on: served.backends, report })
+    served.backends.reports.publish(report).catch(failed)
   }
   directory.onTable(onTable)
 

@@ -15,6 +15,7 @@ export function indexJob(index: Index, served: ServedTable, { id: worker, log }:
   const { metadata, spec, status } = index
   const name = status?.external?.index
   if (name === undefined || metadata.deletionTimestamp !== undefined || !served.table.keyed) return undefined
+  if (status?.tableUID !== served.table.descriptor.uid) return undefined
   const key = keyFor(metadata.name, metadata.namespace)
   return {
     id: `index/${metadata.uid}`,

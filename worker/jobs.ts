@@ -12,7 +12,7 @@ export type Job = {
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
-type Running = { readonly version: string; readonly stop: AbortController; readonly done: Promise<void> }
+type Running = { readonly version: string; readonly stop: AbortController }
 
 const minPauseMillis = 200
 const maxPauseMillis = 15_000
@@ -22,6 +22,8 @@ const healthyMillis = 60_000
 export class Jobs {
   readonly #log: Logger
   readonly #running = new Map<string, Running>()
+  /** The last run of each job that has not ended yet, whether it is still wanted or not. */
+  readonly #ending = new Map<string, Promise<void>>()
 
   constructor(log: Logger) {
     this.#log = log
@@ -40,9 +42,14 @@ export class Jobs {
       if (running?.version === job.version) continue
       running?.stop.abort()
       const stop = new AbortController()
-      const before = running?.done ?? Promise.resolve()
+      // Never two runs of one job at a time, not even of one that was taken away and given back.
+      const before = this.#ending.get(job.id) ?? Promise.resolve()
       const done = before.then(() => this.#keepRunning(job, stop.signal))
-      this.#running.set(job.id, { version: job.version, stop, done })
+      this.#running.set(job.id, { version: job.version, stop })
+      this.#ending.set(job.id, done)
+      void done.then(() => {
+        if (this.#ending.get(job.id) === done) this.#ending.delete(job.id)
+      })
     }
   }
 
@@ -50,11 +57,10 @@ export class Jobs {
     return this.#running.size
   }
 
+  /** Ends all jobs; resolves when none is working any more. */
   async close(): Promise<void> {
-    const all = [...this.#running.values()]
-    this.#running.clear()
-    for (const { stop } of all) stop.abort()
-    await Promise.all(all.map(({ done }) => done))
+    this.assign([])
+    await Promise.all(this.#ending.values())
   }
 
   async #keepRunning({ id, run }: Job, signal: AbortSignal): Promise<void> {

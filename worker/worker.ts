@@ -2,12 +2,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { indexes, subscriptions } from '../controllers/kinds.ts'
 import type { Index, Subscription } from '../crds/types.gen.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
+import { indexes, subscriptions } from '../directory/kinds.ts'
 import { type RouterStart, route } from '../engine/feed/router.ts'
 import { logState } from '../engine/log/log.ts'
 import { placement } from '../engine/membership/placement.ts'
+import type { TableReport } from '../engine/membership/reports.ts'
 import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
 import { indexJob } from './index-job.ts'
@@ -101,8 +102,8 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
 }
 
 /** What a job on a Table depends on beside its own resource. */
-export const tableVersion = ({ table: { descriptor }, backends }: ServedTable): string =>
-  `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${backends.connectionID}`
+export const tableVersion = ({ table: { descriptor, instance }, backends }: ServedTable): string =>
+  `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${instance} ${backends.connectionID}`
 
 /** Tells how far a Table's log goes. */
 function tableJob(served: ServedTable): Job {
@@ -111,13 +112,19 @@ function tableJob(served: ServedTable): Job {
     id: `table/${table.descriptor.uid}`,
     version: tableVersion(served),
     run: async signal => {
-      let told = -1
-      while (!signal.aborted) {
-        const { last, bytes } = await logState(table.log)
-        if (last !== told)
-          await backends.reports.publish({ kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes })
-        told = last
-        await sleep(tableReportMillis, undefined, { signal }).catch(() => {})
+      let told: TableReport | undefined
+      try {
+        while (!signal.aborted) {
+          const { last, bytes } = await logState(table.log)
+          if (told?.revision !== last) {
+            told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes }
+            await backends.reports.publish(told)
+          }
+          await sleep(tableReportMillis, undefined, { signal }).catch(() => {})
+        }
+      } finally {
+        // A report is repeated until it is withdrawn, and would contradict that of the next worker.
+        if (told !== undefined) await backends.reports.withdraw(told)
       }
     },
   }
@@ -131,6 +138,8 @@ function subscriptionJob(
   const { metadata, spec, status } = subscription
   const stream = status?.external?.stream
   if (stream === undefined || metadata.deletionTimestamp !== undefined) return undefined
+  // Its checkpoint counts the revisions of the Table it was made for, not those of another of that name.
+  if (status?.tableUID !== served.table.descriptor.uid) return undefined
   const key = keyFor(metadata.name, metadata.namespace)
   return {
     id: `subscription/${metadata.uid}`,

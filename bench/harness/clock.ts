@@ -36,7 +36,8 @@ export async function paced(pace: Pace, work: (index: number, due: number) => Pr
         else if (started - ended === maxInFlight - 1) startDue()
       }, reject)
     }
-    if (started < count && started - ended < maxInFlight) timer = setTimeout(startDue, dueAt(started) - monotonicMillis())
+    if (started < count && started - ended < maxInFlight)
+      timer = setTimeout(startDue, dueAt(started) - monotonicMillis())
   }
   if (count === 0) resolve()
   startDue()

@@ -1,11 +1,11 @@
 /** Where a bench runs: real servers with durable settings, the roles as processes of their own, a namespace of the bench's own. */
 
-import { createNamespace } from '../../devstack/testing.ts'
 import { KubeConfig } from '@kubernetes/client-node'
 import { type StackWith, withParts } from '../../devstack/info.ts'
 import { type Roles, startRoles } from '../../devstack/roles.ts'
 import { startStack, wholeStack } from '../../devstack/stack.ts'
 import { readStackFile } from '../../devstack/stack-file.ts'
+import { createNamespace } from '../../devstack/testing.ts'
 import { createClient, type KubeClient } from '../../operator/mod.ts'
 import type { Tell } from './bench.ts'
 

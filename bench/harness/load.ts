@@ -9,10 +9,7 @@ export type LoadFunctions = Readonly<Record<string, (input: never) => Promise<un
 
 export type Load<F extends LoadFunctions> = {
   /** Calls a function of the program. Rejects with its failure, or when the process has ended. */
-  readonly call: <N extends keyof F & string>(
-    name: N,
-    input: Parameters<F[N]>[0],
-  ) => Promise<Awaited<ReturnType<F[N]>>>
+  readonly call: <N extends keyof F & string>(name: N, input: Parameters<F[N]>[0]) => Promise<Awaited<ReturnType<F[N]>>>
   readonly stop: () => Promise<void>
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
@@ -43,7 +40,8 @@ export async function startLoad<F extends LoadFunctions>(program: URL): Promise<
   const waiting = new Map<number, (answer: Answer) => void>()
   let calls = 0
   const ended = once(child, 'exit').then(([code, signal]) => {
-    for (const [id, settle] of waiting) settle({ id, problem: `the load process ended: ${signal ?? `exit code ${code}`}` })
+    for (const [id, settle] of waiting)
+      settle({ id, problem: `the load process ended: ${signal ?? `exit code ${code}`}` })
   })
   child.on('message', (message: Answer) => waiting.get(message.id)?.(message))
   await once(child, 'spawn')

@@ -1,7 +1,7 @@
 /** Creating custom resources, and waiting until the operator says that they are ready. */
 
-import { accessPolicies, tables } from '../../controllers/kinds.ts'
 import { createCaller } from '../../devstack/testing.ts'
+import { accessPolicies, tables } from '../../directory/kinds.ts'
 import { conditionOf, isTrue, type Kind, type KubeObject, type Reconcilable } from '../../operator/mod.ts'
 import type { Environment } from './environment.ts'
 
@@ -64,7 +64,10 @@ export async function readyTable(environment: Environment, name: string, spec: o
   const { client, stack, namespace } = environment
   const token = await createCaller(stack.kubernetes, namespace, 'bench')
   const actions = ['Get', 'List', 'Query', 'Search', 'Subscribe', 'Put', 'Delete']
-  const policy = { subjects: [{ kind: 'ServiceAccount', name: 'bench' }], rules: [{ tables: { names: [name] }, actions }] }
+  const policy = {
+    subjects: [{ kind: 'ServiceAccount', name: 'bench' }],
+    rules: [{ tables: { names: [name] }, actions }],
+  }
   await client.create(accessPolicies, { metadata: { name: 'bench', namespace }, spec: policy }, namespace)
   await client.create(tables, { metadata: { name, namespace }, spec }, namespace)
   await untilReady(environment, tables, [name])

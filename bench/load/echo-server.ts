@@ -21,7 +21,10 @@ const functions = {
         responseSerialize: asIs,
         responseDeserialize: asIs,
       }
-      server.addService({ echo: method }, { echo: (_call: unknown, done: (error: null, reply: Buffer) => void) => done(null, reply) })
+      server.addService(
+        { echo: method },
+        { echo: (_call: unknown, done: (error: null, reply: Buffer) => void) => done(null, reply) },
+      )
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
         if (error) reject(error)
         else resolve(`127.0.0.1:${port}`)

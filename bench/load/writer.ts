@@ -90,7 +90,8 @@ const functions = {
   /** Calls the bare server with requests of the same bytes; resolves with calls a second. */
   async echo({ seconds, concurrency }: { seconds: number; concurrency: number }): Promise<number> {
     const { setup, echo } = opened()
-    const request = () => Buffer.from(toBinary(WriteRequestSchema, create(WriteRequestSchema, writeOf(setup.table, freshRows(1)))))
+    const request = () =>
+      Buffer.from(toBinary(WriteRequestSchema, create(WriteRequestSchema, writeOf(setup.table, freshRows(1)))))
     return perSecond(seconds, concurrency, () => call(echo, request()))
   },
 }

@@ -1,6 +1,7 @@
 /** Accepts AccessPolicies, and lets them run out. They make nothing: facades read them. */
 
 import type { AccessPolicy } from '../../crds/types.gen.ts'
+import { accessPolicies } from '../../directory/kinds.ts'
 import {
   type Blocked,
   type Controller,
@@ -9,7 +10,6 @@ import {
   refused,
   type StatusReport,
 } from '../../operator/mod.ts'
-import { accessPolicies } from '../kinds.ts'
 
 export type PolicyObserved = {
   /** Seconds until the policy ends; not positive when it has. Undefined: it never does. */

@@ -1,11 +1,11 @@
 /** Finds out whether the backends of a class answer and what they can do; keeps their connections fresh. */
 
 import type { BackendClass } from '../../crds/types.gen.ts'
+import { backendClasses } from '../../directory/kinds.ts'
 import { type Controller, defineController } from '../../operator/mod.ts'
 import type { BackendPool, Stores } from '../backends.ts'
 import { openStores } from '../connect.ts'
 import type { Credentials } from '../credentials.ts'
-import { backendClasses } from '../kinds.ts'
 import { onlyServed } from '../served.ts'
 import { classStatus, planClass } from './plan.ts'
 import { answerOf, probeConditionalPut, probeObjectStore, probeStreams } from './probe.ts'

@@ -1,6 +1,7 @@
 /** Gives an Index its search index with settings; a worker fills it and keeps it true. */
 
 import type { Index } from '../../crds/types.gen.ts'
+import { indexes, indexesByTable, tables } from '../../directory/kinds.ts'
 import { idAttribute, indexProblems } from '../../engine/indexing/layout.ts'
 import {
   type Blocked,
@@ -14,7 +15,6 @@ import {
 } from '../../operator/mod.ts'
 import type { BackendPool, Backends } from '../backends.ts'
 import { connectDependent, type DependentTarget, type MadeTable, madeTable, tableMade } from '../dependents.ts'
-import { indexes, indexesByTable, tables } from '../kinds.ts'
 import { judge } from '../marks.ts'
 import type { ProgressFold } from '../progress.ts'
 import { onlyServed, servesDependent } from '../served.ts'

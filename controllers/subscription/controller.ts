@@ -2,6 +2,7 @@
 
 import { isBlastyError } from '../../base/errors.ts'
 import type { Subscription } from '../../crds/types.gen.ts'
+import { subscriptions, subscriptionsByTable, tables } from '../../directory/kinds.ts'
 import { parsePredicate } from '../../engine/predicate/parse.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
 import {
@@ -16,7 +17,6 @@ import {
 } from '../../operator/mod.ts'
 import type { BackendPool, Backends } from '../backends.ts'
 import { connectDependent, type DependentTarget, type MadeTable, madeTable, tableMade } from '../dependents.ts'
-import { subscriptions, subscriptionsByTable, tables } from '../kinds.ts'
 import { judge } from '../marks.ts'
 import type { ProgressFold } from '../progress.ts'
 import { onlyServed, servesDependent } from '../served.ts'

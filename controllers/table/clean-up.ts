@@ -1,9 +1,9 @@
 /** The end of a Table: retained with its mark, or deleted page by page. */
 
 import type { Table } from '../../crds/types.gen.ts'
+import { indexes, indexesByTable, namespaces, subscriptions, subscriptionsByTable } from '../../directory/kinds.ts'
 import { type Blocked, type Context, keyFor, keyOf, waiting } from '../../operator/mod.ts'
 import type { Backends } from '../backends.ts'
-import { indexes, indexesByTable, namespaces, subscriptions, subscriptionsByTable } from '../kinds.ts'
 import { removeStream } from '../streams.ts'
 import { claimBucket, removeBucketPage } from './bucket.ts'
 import { isWritten } from './lost.ts'

@@ -1,6 +1,7 @@
 /** Makes the bucket, the change log and the schema in force of a Table match its spec. */
 
 import type { BackendClass, Table } from '../../crds/types.gen.ts'
+import { backendClasses, indexes, namespaces, subscriptions, tables } from '../../directory/kinds.ts'
 import {
   type Context,
   type Controller,
@@ -15,7 +16,6 @@ import {
 } from '../../operator/mod.ts'
 import type { BackendPool, Backends } from '../backends.ts'
 import { classOf, judgeClass } from '../classes.ts'
-import { backendClasses, indexes, namespaces, subscriptions, tables } from '../kinds.ts'
 import type { ProgressFold } from '../progress.ts'
 import { onlyServed, servesTable } from '../served.ts'
 import { actOnTable } from './act.ts'

@@ -5,6 +5,7 @@ import { isBlastyError } from '../../base/errors.ts'
 import type { BackendClass, Table } from '../../crds/types.gen.ts'
 import { announcedSchema } from '../../engine/log/control.ts'
 import { changeLog } from '../../engine/log/log.ts'
+import { wasWritten } from '../../engine/log/written.ts'
 import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
@@ -100,7 +101,11 @@ export async function lookAtTable(
   const told = Math.max(table.status?.schema?.number ?? 0, hints.announced ?? 0)
   const sure = told > 0 && told === schema?.number && last >= told
   const announced = sure ? told : last === 0 ? 0 : await announcedSchema(log)
-  return { ...parts, schema, announced, known }
+  // A log that holds less than the announcements of schemas is gone: whether rows went with it, the bucket tells.
+  const schemas = table.status?.schema?.number ?? 0
+  const gone = parts.stream === undefined || last < schemas
+  const written = gone && parts.bucket !== undefined && (await wasWritten(backends.objects, target.bucket))
+  return { ...parts, schema, announced, known: written ? Math.max(known, schemas + 1) : known }
 }
 
 /** The look, with what live processes say at this moment. */

@@ -5,7 +5,6 @@ import { planSchema } from '../../engine/schema/evolve.ts'
 import { judge, type Mark, markMetadata } from '../marks.ts'
 import type { TableObserved } from './observe.ts'
 import { planTable, wantedStream } from './plan.ts'
-import { serviceName } from './service-name.ts'
 import { tableStatus } from './status.ts'
 
 const mark: Mark = {
@@ -307,7 +306,7 @@ test('the status names a schema only once it is announced, and keeps the one bef
   const fields = (observed: TableObserved) => tableStatus(before, observed).fields as Table['status']
   assert.equal(fields(written).schema?.number, 1)
   assert.equal(fields({ ...written, announced: 2 }).schema?.number, 2)
-  assert.equal(fields(written).service, serviceName('cinema', 'films'))
+  assert.equal(fields(written).service, 'blasty.tables.cinema.v1.FilmsService')
 })
 
 test('what a lost log held stays in the status', () => {

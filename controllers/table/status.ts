@@ -2,12 +2,12 @@
 
 import type { Table, TableStatus } from '../../crds/types.gen.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
+import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
 import { lostBucket, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
-import { serviceName } from './service-name.ts'
 
 /** Seconds after which the facades are looked at again, should their news be missed. */
 const servedAgainSeconds = 30
@@ -97,7 +97,7 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
     ...resolved,
     schema: statusSchema(schema),
     external: { bucket: target.bucket, stream: target.stream, epoch: stream.seen.epoch },
-    service: serviceName(namespace, name),
+    service: tableNames(namespace, name).service,
     effective: asSet ? { log: { ...target.settings } } : (before?.effective ?? { log: { ...target.settings } }),
     progress: { ...progress },
   }

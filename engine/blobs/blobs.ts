@@ -50,12 +50,13 @@ export async function storeBlob(
     if (expected.size !== undefined && size !== expected.size) throw mismatch('size', size, expected.size)
     if (expected.sha256 !== undefined && sha256 !== expected.sha256) throw mismatch('SHA-256', sha256, expected.sha256)
     await objects.copy(bucket, temporary, keyOf(sha256))
+    await objects.remove(bucket, [temporary])
     return { sha256, size, type: expected.type }
   } catch (error) {
     source.destroy()
+    // What failed is what the caller must hear of, also where the store is away and keeps the leftover.
+    await objects.remove(bucket, [temporary]).catch(() => {})
     throw measure.errored ?? error
-  } finally {
-    await objects.remove(bucket, [temporary])
   }
 }
 

@@ -5,7 +5,7 @@
  * was killed goes on where it stopped, and of two routers one is refused and starts again from the other's checkpoint.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { maxBatchMessages, type OutgoingMessage, publish } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
 import type { StoredRow } from '../replica/change.ts'
@@ -35,6 +35,7 @@ const maxEventBytes = 1_000_000
 const maxBatchBytes = 8 * 1024 * 1024
 const publishTimeoutMillis = 5_000
 const maxPauseMillis = 5_000
+const rowsAtOnce = 2_000
 
 type Position = { readonly checkpoint: Checkpoint; readonly sequence: number }
 type Pending = { readonly messages: OutgoingMessage[]; bytes: number }
@@ -48,16 +49,20 @@ export async function route(options: RouterOptions): Promise<void> {
   let position: Position | undefined
   for (let failures = 0; !signal.aborted; ) {
     try {
+      const before = position?.sequence
       position = await start(options)
-      failures = 0
+      // Having read where to go on is no progress; having written since then is.
+      if (position.sequence !== before) failures = 0
       onProgress(position.checkpoint)
       await new Run(options, position).run()
       return
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof Superseded) continue
-      if (!(error instanceof BlastyError) || error.entry.retryable === false) throw error
-      if (position) onProgress(position.checkpoint, error.message)
+      if (!(error instanceof Superseded)) {
+        if (!(error instanceof BlastyError) || error.entry.retryable === false) throw error
+        if (position) onProgress(position.checkpoint, error.message)
+      }
+      // Also behind another router: two that hurry would only keep each other from writing.
       await sleep(Math.min(maxPauseMillis, 100 * 2 ** failures++), undefined, { signal }).catch(() => {})
     }
   }
@@ -134,7 +139,10 @@ class Run {
       }
       if (signal.aborted) return
       let last: Buffer = told
+      let looked = 0
       for (const { key, row } of snapshot.rows(told.length > 0 ? told : undefined)) {
+        // A large Table must not hold up all else that this process does.
+        if (++looked % rowsAtOnce === 0) await setImmediate()
         if (signal.aborted) return
         if (test(row.row(codec))) {
           const { revision: rowRevision, commitTime } = row

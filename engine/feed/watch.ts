@@ -59,22 +59,14 @@ async function* events(
   signal: AbortSignal,
   heartbeatMillis: number,
 ): AsyncGenerator<WatchMessage> {
-  const quiet = new AbortController()
-  signal.addEventListener('abort', () => quiet.abort(), { once: true, signal: quiet.signal })
-  // Ends with whoever reads, not only with the signal: a generator returns only once its pending `next` is done.
-  const batches = replica.source.changes(after, AbortSignal.any([signal, quiet.signal]))
+  const over = new AbortController()
+  const batches = replica.source.changes(after, AbortSignal.any([signal, over.signal]))
   let position = after
   let told = performance.now()
   try {
     let next = batches.next()
     for (;;) {
-      const beat = new AbortController()
-      const rest = Math.max(0, told + heartbeatMillis - performance.now())
-      const silent = sleep(rest, 'silent' as const, { signal: AbortSignal.any([quiet.signal, beat.signal]) }).catch(
-        () => 'silent' as const,
-      )
-      const result = await Promise.race([next, silent])
-      beat.abort()
+      const result = await orSilence(next, told + heartbeatMillis - performance.now())
       if (signal.aborted) return
       if (result === 'silent') {
         yield { kind: 'progress', revision: position }
@@ -92,6 +84,8 @@ async function* events(
       next = batches.next()
     }
   } finally {
+    // A generator returns only once its pending `next` is done.
+    over.abort()
     await batches.return(undefined)
   }
 }

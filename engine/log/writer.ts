@@ -9,6 +9,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { KeyEncoder } from '../schema/key.ts'
 import type { Row } from '../schema/schema.ts'
 import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
+import { groupCommit } from './group.ts'
 import type { ChangeLog } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
 import { headersOf, type Operation } from './record.ts'
@@ -166,16 +167,17 @@ export function logWriter(
     }
   }
 
+  const grouped = groupCommit(commit)
   return {
     write: (changes, options) => {
       if (changes.length === 0)
         throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
-      return commit(encode(changes), options)
+      return grouped(encode(changes), options)
     },
     append: (rows, options) => {
       if (rows.length === 0)
         throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
-      return commit(packRows(rows, log.subjects.rows), options).then(committed => ({
+      return grouped(packRows(rows, log.subjects.rows), options).then(committed => ({
         ...committed,
         count: rows.length,
       }))

@@ -4,6 +4,7 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import { positionsTable, type SqlDatabase } from '../replica/sql-database.ts'
 import { guardQuery } from './guard.ts'
+import { partsOf } from './parts.ts'
 import { type ColumnValues, columnValues, type ResultColumn, resultColumn } from './result.ts'
 
 export type QueryPart =
@@ -16,41 +17,82 @@ export type QueryParameters = readonly DuckDBValue[] | Readonly<Record<string, D
 
 export type QueryOptions = {
   readonly database: () => Promise<SqlDatabase>
+  /** Waits for a turn to run; what it returns ends the turn. */
+  readonly admit: (signal: AbortSignal) => Promise<() => void>
   readonly sql: string
   readonly parameters: QueryParameters
   /** Names of the Tables that the caller may read. */
   readonly visible: ReadonlySet<string>
   /** Makes the columns of a Table as new as the caller needs them, before they are read. */
   readonly freshen: (table: string, signal: AbortSignal) => Promise<void>
-  /** How long the statement may run, in milliseconds; longer is QUERY_LIMIT. */
+  /** How long the statement may wait for its turn, run and be read, in milliseconds; longer is QUERY_LIMIT. */
   readonly timeoutMillis: number
   readonly signal: AbortSignal
 }
 
 /**
- * Guards, waits for freshness, runs. All Tables are read at one moment.
+ * Guards, waits for freshness and for a turn, runs. All Tables are read at one moment.
  * @throws INVALID_SQL, TABLE_NOT_FOUND, UNSUPPORTED from the guard; QUERY_FAILED, QUERY_LIMIT; the signal's reason
  */
 export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart> {
   const { text, tables, parameters: wanted } = await guardQuery(options.sql, options.visible)
   const values = bound(options.parameters, wanted)
-  await Promise.all(tables.map(table => options.freshen(table, options.signal)))
   const database = await options.database()
-  const connection = await database.connect()
+  await Promise.all(tables.map(table => options.freshen(table, options.signal)))
   const timeout = AbortSignal.timeout(options.timeoutMillis)
   const signal = AbortSignal.any([options.signal, timeout])
-  const interrupt = () => connection.interrupt()
-  signal.addEventListener('abort', interrupt)
   try {
-    yield* stream(connection, text, tables, values, signal)
+    yield* inTurn(database, await options.admit(signal), signal, connection => stream(connection, text, tables, values))
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (timeout.aborted)
       throw new BlastyError('QUERY_LIMIT', { limit: `${options.timeoutMillis / 1000} seconds` }, { cause: error })
     throw queryError(error)
-  } finally {
-    signal.removeEventListener('abort', interrupt)
+  }
+}
+
+/**
+ * Runs on a connection of its own. When the signal is aborted, connection and turn are given back at once, also while a client
+ * that does not read holds up the rows.
+ */
+async function* inTurn(
+  database: SqlDatabase,
+  leave: () => void,
+  signal: AbortSignal,
+  run: (connection: DuckDBConnection) => AsyncGenerator<QueryPart>,
+): AsyncGenerator<QueryPart> {
+  const connection = await database.connect().catch(error => {
+    leave()
+    throw error
+  })
+  const parts = run(connection)
+  let busy = false
+  let ended = false
+  const end = () => {
+    if (ended) return
+    ended = true
     connection.closeSync()
+    leave()
+  }
+  const abort = () => {
+    connection.interrupt()
+    if (!busy) end()
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      busy = true
+      const part = await parts.next().finally(() => {
+        busy = false
+      })
+      if (part.done) return
+      if (part.value.kind === 'end') end()
+      yield part.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    end()
   }
 }
 
@@ -59,7 +101,6 @@ async function* stream(
   text: string,
   tables: readonly string[],
   values: QueryParameters,
-  signal: AbortSignal,
 ): AsyncGenerator<QueryPart> {
   await connection.run('BEGIN TRANSACTION READ ONLY')
   const positions = await connection.runAndReadAll(`SELECT name, revision FROM ${positionsTable}`)
@@ -73,14 +114,11 @@ async function* stream(
   yield { kind: 'columns', columns }
   let rows = 0
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    signal.throwIfAborted()
+    const { rowCount: count } = chunk
     const part = chunk
-    rows += part.rowCount
-    yield {
-      kind: 'rows',
-      count: part.rowCount,
-      columns: columns.map((column, index) => columnValues(part, index, column)),
-    }
+    rows += count
+    const whole = { count, columns: columns.map((column, index) => columnValues(part, index, column)) }
+    for (const piece of partsOf(whole)) yield { kind: 'rows', ...piece }
   }
   await connection.run('COMMIT')
   yield { kind: 'end', rows, revisions: new Map(tables.map(table => [table, known.get(table) ?? 0])) }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { defaultJsonName, fieldNames, tableNames } from './names.ts'
+import { tableNames } from '../../engine/schema/service-names.ts'
+import { defaultJsonName, fieldNames } from './names.ts'
 
 const letters = 'ab1z'
 const word = (chars: string) => fc.string({ unit: fc.constantFrom(...chars), minLength: 1, maxLength: 3 })

@@ -4,7 +4,6 @@ import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import { BlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
 import type { WatchMessage } from '../../engine/feed/watch.ts'
-import type { Condition } from '../../engine/log/writer.ts'
 import type { StoredRow } from '../../engine/replica/change.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import type { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
@@ -12,6 +11,7 @@ import type { WatchRequest } from '../../proto/gen/blasty/v1/subscription_servic
 import type { CallContext, DynamicHandler } from '../grpc/context.ts'
 import type { ReflectionIndex } from '../grpc/reflection-index.ts'
 import type { GrpcServer } from '../grpc/server.ts'
+import { appendOnly, type ConditionField, conditionOf } from '../services/condition.ts'
 import { page, rowAt } from '../services/rows.ts'
 import type { Scope } from '../services/scope.ts'
 import type { Searchable } from '../services/searchable.ts'
@@ -81,10 +81,7 @@ export class TableServices {
 
 type PutRequest = WriteRequest & {
   readonly row?: object
-  readonly condition?:
-    | { readonly case: 'ifAbsent'; readonly value: boolean }
-    | { readonly case: 'ifRevision'; readonly value: bigint }
-    | { readonly case: undefined }
+  readonly condition?: ConditionField
 }
 type WriteRequest = { readonly mutationId: string; readonly ackLevel: AckLevel }
 type DeleteRequest = WriteRequest & Pick<PutRequest, 'condition'> & { readonly key?: object }
@@ -136,7 +133,8 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
       const served = scope.table(context.identity, ref, 'table', 'Put')
       if (message === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: 'row', problem: 'is required' })
       const row = served.table.schemas.codec.row(proto.row.read(message, 'row'), 'row')
-      const when = conditionOf(condition)
+      const when = conditionOf(condition, '')
+      if (when !== undefined && !served.table.keyed) throw appendOnly('condition')
       const changes = served.table.keyed
         ? [{ op: 'put' as const, row, ...(when === undefined ? {} : { condition: when }) }]
         : { append: [row] }
@@ -145,7 +143,7 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
 
     delete: (async ({ key, condition, mutationId, ackLevel }: DeleteRequest, context: CallContext) => {
       const served = scope.table(context.identity, ref, 'table', 'Delete')
-      const when = conditionOf(condition)
+      const when = conditionOf(condition, '')
       const changes = [
         { op: 'delete' as const, row: keyOf(served, key), ...(when === undefined ? {} : { condition: when }) },
       ]
@@ -157,18 +155,6 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
         yield { message: watchMessage(table, message, row => proto.row.write(row.row(table.schemas.codec))) }
       }
     } as DynamicHandler,
-  }
-}
-
-function conditionOf(condition: PutRequest['condition']): Condition | undefined {
-  switch (condition?.case) {
-    case 'ifAbsent':
-      if (condition.value) return { kind: 'absent' }
-      throw new BlastyError('INVALID_ARGUMENT', { field: 'if_absent', problem: 'only true is allowed' })
-    case 'ifRevision':
-      return { kind: 'revision', revision: Number(condition.value) }
-    default:
-      return undefined
   }
 }
 

@@ -1,9 +1,10 @@
 /** From a Table's schema to the proto file of its own service. */
 
 import type { TableSchema } from '../../engine/schema/schema.ts'
+import { tableNames } from '../../engine/schema/service-names.ts'
 import { columnFields } from './columns.ts'
 import type { ProtoField, ProtoFile, ProtoMessage, ProtoMethod } from './model.ts'
-import { defaultJsonName, tableNames } from './names.ts'
+import { defaultJsonName } from './names.ts'
 
 /** The proto file of a Table: keyed ones have Get, List, Put, Delete and Watch; append-only ones Put and Watch. */
 export function tableFile(namespace: string, table: string, schema: TableSchema): ProtoFile {

@@ -9,12 +9,12 @@ import {
 } from '@bufbuild/protobuf/wkt'
 import { BlastyError } from '../../base/errors.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
+import { tableNames } from '../../engine/schema/service-names.ts'
 import { file_blasty_v1_common } from '../../proto/gen/blasty/v1/common_pb.js'
 import { file_blasty_v1_subscription_service } from '../../proto/gen/blasty/v1/subscription_service_pb.js'
 import { dependenciesFirst } from '../grpc/reflection-index.ts'
 import { type ColumnsCodec, columnsCodec } from './codec.ts'
 import { fileDescriptor } from './descriptor.ts'
-import { tableNames } from './names.ts'
 import { protoText } from './proto-text.ts'
 import { tableFile } from './table-file.ts'
 

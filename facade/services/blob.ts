@@ -67,7 +67,8 @@ async function* download(scope: Scope, request: DownloadRequest, context: CallCo
   if (length === 0) return
   const { bucket } = table.descriptor
   const stream = await readBlob(served.backends.objects, bucket, table.log.table, blob, offset, length)
-  context.signal.addEventListener('abort', () => stream.destroy(), { once: true })
+  context.signal.addEventListener('abort', () => stream.destroy(context.signal.reason), { once: true })
+  if (context.signal.aborted) stream.destroy(context.signal.reason)
   for await (const chunk of stream) yield { part: { case: 'chunk' as const, value: chunk as Uint8Array } }
 }
 

@@ -1,7 +1,7 @@
 /** CatalogService: what there is for the caller, and what the caller may do. */
 
 import { BlastyError } from '../../base/errors.ts'
-import { indexes, subscriptions, tables } from '../../controllers/kinds.ts'
+import { indexes, subscriptions, tables } from '../../directory/kinds.ts'
 import type { Column } from '../../engine/schema/schema.ts'
 import { keyFor } from '../../operator/mod.ts'
 import { Action as ActionMessage, type CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'

@@ -14,6 +14,8 @@ import { positionOf } from './token.ts'
 const maxOpenDeliveries = 10_000
 const maxSequences = 1000
 const progressMillis = 15_000
+/** Deliveries asked of the stream at a time: they lie in memory until the client reads them. */
+const maxFetched = 64
 
 /** Serves one client of a Subscription until it or the server ends the call. */
 export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequest>, context: CallContext) {
@@ -25,11 +27,7 @@ export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequ
 
   const stream = subscription.status?.external?.stream ?? ''
   const consumer = await served.backends.streams.client.consumers.get(stream, consumerName).catch(error => {
-    throw new BlastyError(
-      'BACKEND_UNAVAILABLE',
-      { backend: 'streams server', problem: reason(error) },
-      { cause: error },
-    )
+    throw unavailable(error)
   })
   const client = new Client(consumer, served.table)
   const reading = client.read(incoming, open.credit).catch(error => client.fail(error))
@@ -43,7 +41,7 @@ export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequ
   } finally {
     client.stop()
     // Neither is waited for: they end with the call, which ends after this.
-    void incoming.return?.(undefined)
+    incoming.return?.(undefined).catch(() => {})
     void reading
   }
 }
@@ -109,19 +107,24 @@ class Client {
     this.stop()
   }
 
+  /** What the client is sent. Throws BACKEND_UNAVAILABLE, and what `fail` was given. */
   async *deliveries(signal: AbortSignal) {
     const stop = () => this.stop()
     signal.addEventListener('abort', stop)
+    if (signal.aborted) this.stop()
     try {
+      let told = performance.now()
       while (!this.#stopped) {
         if (this.#credit === 0) {
           await this.#wake.promise
           this.#wake = Promise.withResolvers()
           continue
         }
-        this.#fetching = await this.#consumer.fetch({ max_messages: this.#credit, expires: progressMillis })
-        if (this.#stopped) this.#fetching.stop()
+        const wanted = Math.min(this.#credit, maxFetched)
+        this.#fetching = await this.#consumer.fetch({ max_messages: wanted, expires: progressMillis })
+        let fetched = 0
         for await (const message of this.#fetching) {
+          fetched++
           if (this.#stopped) {
             message.nak()
             continue
@@ -129,13 +132,15 @@ class Client {
           this.#credit--
           this.#unanswered.set(message.seq, message)
           yield { message: { case: 'delivery' as const, value: this.#delivery(message) } }
-          if (this.#credit === 0) break
         }
-        this.#fetching.stop()
         if (this.#stopped) break
+        if (fetched === wanted && performance.now() - told < progressMillis) continue
+        told = performance.now()
         const { num_pending: pending, num_ack_pending: unacked } = await this.#consumer.info()
         yield { message: { case: 'progress' as const, value: { pending: BigInt(pending), unacked: BigInt(unacked) } } }
       }
+    } catch (error) {
+      throw this.#failure ?? unavailable(error)
     } finally {
       signal.removeEventListener('abort', stop)
     }
@@ -180,6 +185,15 @@ class Client {
       source: { ...positionOf(this.#table, source.revision), epoch: source.epoch },
     }
   }
+}
+
+function unavailable(error: unknown): unknown {
+  if (error instanceof BlastyError) return error
+  return new BlastyError(
+    'BACKEND_UNAVAILABLE',
+    { backend: 'streams server', problem: reason(error) },
+    { cause: error },
+  )
 }
 
 function openOf(first: IteratorResult<ConsumeRequest>): ConsumeOpen {

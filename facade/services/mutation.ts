@@ -2,7 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
-import { type Condition, maxBatchRows, type RowChange } from '../../engine/log/writer.ts'
+import { maxBatchRows, type RowChange } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import type { Table } from '../../engine/table.ts'
 import type {
@@ -14,6 +14,7 @@ import type {
 } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
 import type { Action } from '../auth/policy.ts'
 import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
+import { appendOnly, conditionOf } from './condition.ts'
 import { parsed } from './json.ts'
 import type { Scope } from './scope.ts'
 import type { Searchable } from './searchable.ts'
@@ -64,7 +65,7 @@ function changesOf({ table }: ServedTable, mutations: readonly Mutation[]): RowC
 }
 
 function changeOf({ schemas: { codec } }: Table, { operation, condition }: Mutation, place: string): RowChange {
-  const when = conditionOf(condition, place)
+  const when = conditionOf(condition, `${place}.`)
   const base = when === undefined ? {} : { condition: when }
   switch (operation.case) {
     case 'putRowJson':
@@ -78,27 +79,6 @@ function changeOf({ schemas: { codec } }: Table, { operation, condition }: Mutat
       })
   }
 }
-
-function conditionOf(condition: Mutation['condition'], place: string): Condition | undefined {
-  switch (condition.case) {
-    case 'ifAbsent':
-      if (condition.value) return { kind: 'absent' }
-      throw new BlastyError('INVALID_ARGUMENT', { field: `${place}.if_absent`, problem: 'only true is allowed' })
-    case 'ifRevision': {
-      const revision = Number(condition.value)
-      if (Number.isSafeInteger(revision) && revision > 0) return { kind: 'revision', revision }
-      throw new BlastyError('INVALID_ARGUMENT', {
-        field: `${place}.if_revision`,
-        problem: 'must be the revision of a row',
-      })
-    }
-    case undefined:
-      return undefined
-  }
-}
-
-const appendOnly = (field: string) =>
-  new BlastyError('INVALID_ARGUMENT', { field, problem: 'the table has no primary key: rows can only be appended' })
 
 type Ack = {
   readonly number: bigint
@@ -119,7 +99,14 @@ async function* importRows(
   const open = first.done || first.value.message.case !== 'open' ? undefined : first.value.message.value
   if (open === undefined)
     throw new BlastyError('INVALID_ARGUMENT', { field: 'message', problem: 'the first message must be open' })
-  const served = scope.table(context.identity, open.table, 'open.table', 'Put')
+  const opening = scope.table(context.identity, open.table, 'open.table', 'Put')
+  const { uid } = opening.table.descriptor
+  /** The Table as it is served now, to whom may still write to it: an import may be long. */
+  const current = () => {
+    const served = scope.table(context.identity, open.table, 'open.table', 'Put')
+    if (served.table.descriptor.uid === uid) return served
+    throw new BlastyError('TABLE_NOT_FOUND', { table: `${opening.table.log.table} of this import` })
+  }
   checkImportId(open.importId)
   yield opened()
 
@@ -128,7 +115,13 @@ async function* importRows(
   const flying = new Map<string, bigint>()
   const total = { rows: 0, bytes: 0, chunks: 0n, replayed: 0n, revision: 0 }
   let told = performance.now()
-  let next: ReturnType<typeof incoming.next> | undefined = incoming.next()
+  // A read that is under way when the import fails ends with the call; nobody waits for it then.
+  const read = () => {
+    const result = incoming.next()
+    result.catch(() => {})
+    return result
+  }
+  let next: ReturnType<typeof read> | undefined = read()
   while (next !== undefined || waiting.length > 0) {
     const [oldest] = waiting
     const turn = await Promise.race([
@@ -155,6 +148,7 @@ async function* importRows(
     } else {
       const chunk = chunkOf(turn.result.value, total.chunks + BigInt(waiting.length) + 1n)
       for (const row of chunk.rowsJson) total.bytes += row.length
+      const served = current()
       const { rows, keys } = rowsOf(served.table, chunk)
       // Chunks under way may be stored in any order: one that holds a row of another waits until that is stored.
       const before = keys.some(key => flying.has(key)) ? Promise.all(waiting) : undefined
@@ -162,10 +156,10 @@ async function* importRows(
       const ack = writeChunk({ served, open, number: chunk.number, rows, keys, before }, context, searchable)
       ack.catch(() => {}) // Told in its turn, or not at all when an earlier chunk fails.
       waiting.push(ack)
-      next = incoming.next()
+      next = read()
     }
   }
-  const token = total.revision === 0 ? { tables: [] } : tokenOf(served.table, total.revision)
+  const token = total.revision === 0 ? { tables: [] } : tokenOf(opening.table, total.revision)
   const { chunks, replayed: replayedChunks } = total
   yield { message: { case: 'summary' as const, value: { token, rows: BigInt(total.rows), chunks, replayedChunks } } }
 }

@@ -64,11 +64,18 @@ async function* query(scope: Scope, databases: SqlDatabases, request: QueryReque
   const { namespace, sql, minToken } = request
   if (namespace === '') throw new BlastyError('INVALID_ARGUMENT', { field: 'namespace', problem: 'is required' })
   const tableOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query').table
+  const visible = scope.visible(context.identity, namespace, 'Query')
   const parts = runQuery({
     sql,
     parameters: parametersOf(request),
-    visible: scope.visible(context.identity, namespace, 'Query'),
-    database: () => databases.of(namespace),
+    visible,
+    database: async () => {
+      // Nothing is opened or run for one who may read nothing there, not even what names no Table.
+      if (visible.size > 0) return databases.of(namespace)
+      const table = `any table of namespace ${namespace}`
+      throw new BlastyError('PERMISSION_DENIED', { subject: context.identity.user, action: 'Query', table })
+    },
+    admit: signal => databases.admission(namespace).enter(signal),
     freshen: async (name, signal) => {
       const table = tableOf(name)
       const wanted = wantedRevision(minToken, table)

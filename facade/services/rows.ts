@@ -59,8 +59,11 @@ export async function page(
     throw new BlastyError('INVALID_ARGUMENT', { field: 'min_token', problem: 'is not allowed beside page_token' })
   }
   const wanted = wantedRevision(request.minToken, table)
-  await patiently(context, `table ${table.log.table}`, wanted, signal => table.reached(wanted, 'rows', signal))
-  const snapshot = cursor === undefined ? await snapshots.take(table) : snapshots.find(table, cursor.revision)
+  const replica = await patiently(context, `table ${table.log.table}`, wanted, signal =>
+    table.reached(wanted, 'rows', signal),
+  )
+  // Nothing is awaited from here on, so nobody else closes the snapshot.
+  const snapshot = cursor === undefined ? replica.snapshot() : snapshots.find(table, cursor.revision)
   const rows: StoredRow[] = []
   let bytes = 0
   let last: Buffer | undefined
@@ -74,6 +77,8 @@ export async function page(
     bytes += row.body.length
     last = key
   }
+  if (more) snapshots.hold(table, snapshot)
+  else if (cursor === undefined) snapshot.close()
   const nextPageToken = more && last !== undefined ? tokenFor(table, snapshot.revision, last) : ''
   return { rows, nextPageToken, token: tokenOf(table, snapshot.revision) }
 }

@@ -1,9 +1,9 @@
 /** What every service shares: who may reach which Table, how a wait ends, and the filters in use. */
 
 import { BlastyError } from '../../base/errors.ts'
-import { accessPolicies, indexes, subscriptions, tables } from '../../controllers/kinds.ts'
 import type { AccessPolicy, Index, Subscription } from '../../crds/types.gen.ts'
 import type { Directory, ServedTable } from '../../directory/directory.ts'
+import { accessPolicies, indexes, subscriptions, tables } from '../../directory/kinds.ts'
 import type { RowTest } from '../../engine/feed/event.ts'
 import { type Predicate, parsePredicate, toTest } from '../../engine/predicate/predicate.ts'
 import { isTrue, keyFor } from '../../operator/mod.ts'
@@ -69,7 +69,11 @@ export class Scope {
     if (index.status?.external?.index === undefined) {
       throw new BlastyError('INDEX_NOT_READY', { index: title, reason: whyNot(index.status?.conditions) })
     }
-    return { index, served: this.#served(table) }
+    const served = this.#served(table)
+    if (index.status.tableUID !== served.table.descriptor.uid) {
+      throw new BlastyError('INDEX_NOT_READY', { index: title, reason: 'its table was made anew' })
+    }
+    return { index, served }
   }
 
   /** A Subscription that is provisioned, with its Table. */
@@ -88,7 +92,11 @@ export class Scope {
         reason: whyNot(subscription.status?.conditions),
       })
     }
-    return { subscription, served: this.#served(table) }
+    const served = this.#served(table)
+    if (subscription.status.tableUID !== served.table.descriptor.uid) {
+      throw new BlastyError('TABLE_NOT_READY', { table: `subscription ${title}`, reason: 'its table was made anew' })
+    }
+    return { subscription, served }
   }
 
   /** The compiled filter of a `where`, shared by all who use the same text. An empty text is no filter. */

@@ -1,7 +1,7 @@
 /** Waiting until every Index of a Table holds a revision. */
 
-import { indexesByTable } from '../../controllers/kinds.ts'
 import type { ServedTable } from '../../directory/directory.ts'
+import { indexesByTable } from '../../directory/kinds.ts'
 import { keyFor, type Reader } from '../../operator/mod.ts'
 
 /** True once all Indexes hold the revision, false when the signal aborts before. */

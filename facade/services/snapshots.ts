@@ -4,7 +4,7 @@ import { BlastyError } from '../../base/errors.ts'
 import type { RowSnapshot } from '../../engine/replica/row-store.ts'
 import type { Table } from '../../engine/table.ts'
 
-type Held = { readonly snapshot: RowSnapshot; timer: NodeJS.Timeout }
+type Held = { readonly snapshot: RowSnapshot; timer: NodeJS.Timeout | undefined }
 
 /** How long a snapshot outlives the last page asked of it, in milliseconds. */
 const idleMillis = 60_000
@@ -14,29 +14,26 @@ const maxHeld = 64
 export class Snapshots {
   readonly #held = new Map<string, Held>()
 
-  /** Holds a new snapshot of the Table as it is now, or the one held of that revision already. */
-  async take(table: Table): Promise<RowSnapshot> {
-    const snapshot = (await table.replica()).snapshot()
+  /** Keeps a snapshot for further pages; one of that revision that is held already is kept instead. */
+  hold(table: Table, snapshot: RowSnapshot): void {
     const key = keyOf(table, snapshot.revision)
     const held = this.#held.get(key)
-    if (held !== undefined) {
-      snapshot.close()
-      return this.#touch(key, held)
+    if (held?.snapshot.open) {
+      if (held.snapshot !== snapshot) snapshot.close()
+      this.#touch(key, held)
+    } else {
+      this.#drop(key)
+      this.#touch(key, { snapshot, timer: undefined })
     }
-    return this.#touch(key, { snapshot, timer: setTimeout(() => {}, 0) })
   }
 
-  /** The snapshot of an earlier page. Throws CURSOR_EXPIRED when it is no longer held. */
+  /** The snapshot of an earlier page. Throws CURSOR_EXPIRED when it is no longer held, or its replica was closed. */
   find(table: Table, revision: number): RowSnapshot {
     const key = keyOf(table, revision)
     const held = this.#held.get(key)
-    if (held === undefined) throw new BlastyError('CURSOR_EXPIRED', { revision, table: table.log.table })
-    return this.#touch(key, held)
-  }
-
-  /** Lets go of the snapshots of a Table, before its replica closes. */
-  release(tableUid: string): void {
-    for (const key of [...this.#held.keys()]) if (key.startsWith(`${tableUid} `)) this.#drop(key)
+    if (held?.snapshot.open) return this.#touch(key, held)
+    this.#drop(key)
+    throw new BlastyError('CURSOR_EXPIRED', { revision, table: table.log.table })
   }
 
   close(): void {

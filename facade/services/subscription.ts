@@ -65,7 +65,7 @@ export async function* watchFor(
   const start = startOf(request.start, table)
   for await (const message of watch(table, { start, test, signal: context.signal, heartbeatMillis: seconds * 1000 })) {
     // A policy may have been withdrawn since; the check is a look at the cache.
-    if (message.kind !== 'rows') scope.table(context.identity, ref, 'table', 'Subscribe')
+    scope.table(context.identity, ref, 'table', 'Subscribe')
     yield { table, message }
   }
   context.signal.throwIfAborted()

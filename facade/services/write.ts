@@ -39,6 +39,7 @@ export async function write(request: WriteRequest, context: CallContext, searcha
       problem: `must be at most ${maxMutationIdLength} characters of Unicode`,
     })
   }
+  await table.beforeWrite()
   const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
   // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
   const signal = AbortSignal.timeout(Math.ceil(left))

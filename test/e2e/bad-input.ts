@@ -4,8 +4,8 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
 import { serviceAccountToken } from '../../devstack/kubernetes/api.ts'
 import { maxRowBytes } from '../../engine/log/writer.ts'
-import { defaultMaxRequestBytes } from '../../facade/grpc/server.ts'
 import type { RpcError } from '../../facade/grpc/rpc-error.ts'
+import { defaultMaxRequestBytes } from '../../facade/grpc/server.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type Client, openClient, type TableClient } from './client.ts'
 import { film, filmColumns, filmsIndex, filmsTable } from './films.ts'
@@ -53,8 +53,14 @@ export function describeBadInput(setting: () => Setting): void {
 
       it('an invalid spec is answered by the message of admission', async () => {
         const gross = { name: 'gross', type: 'Decimal' }
-        assert.match(await message(filmsTable([...filmColumns.slice(0, 2), gross], 'other')), /needs precision and scale/)
-        assert.match(await message(filmsTable(filmColumns.slice(1), 'other')), /primaryKey names a column that columns does not have/)
+        assert.match(
+          await message(filmsTable([...filmColumns.slice(0, 2), gross], 'other')),
+          /needs precision and scale/,
+        )
+        assert.match(
+          await message(filmsTable(filmColumns.slice(1), 'other')),
+          /primaryKey names a column that columns does not have/,
+        )
         const { spec } = filmsTable()
         const lake = { kind: 'Table', name: 'other', spec: { ...spec, lake: { historySeconds: 1000 } } } as const
         assert.match(await message(lake), /not built in this version/)
@@ -155,7 +161,7 @@ export function describeBadInput(setting: () => Setting): void {
           `INSERT INTO films VALUES ('x')`,
           'DROP TABLE films',
           'SELECT 1; SELECT 2',
-          'COPY films TO \'/tmp/x\'',
+          "COPY films TO '/tmp/x'",
           'SELEC 1',
           '',
           `SELECT * FROM read_csv('/etc/passwd')`,
@@ -178,14 +184,19 @@ export function describeBadInput(setting: () => Setting): void {
       })
 
       it('a token beyond the log, of another epoch or of another Table is refused at once', async () => {
-        const [position] = (await films.get({ id: 'tt1' }).then(() => client.queries.list({ table: films.ref }))).token?.tables ?? []
+        const [position] =
+          (await films.get({ id: 'tt1' }).then(() => client.queries.list({ table: films.ref }))).token?.tables ?? []
         assert.ok(position)
-        const after = (change: object) => follow(client, { table: films.ref, start: { case: 'after', value: { ...position, ...change } } })
+        const after = (change: object) =>
+          follow(client, { table: films.ref, start: { case: 'after', value: { ...position, ...change } } })
         const beyond = { tables: [{ ...position, revision: position.revision + 1000n }] }
         const request = { table: films.ref, keyJson: '{"id":"tt1"}' }
         await refused('REVISION_NOT_REACHED', client.queries.get({ ...request, minToken: beyond }))
         await refused('REVISION_NOT_REACHED', after({ revision: position.revision + 1000n }).ready())
-        await refused('EPOCH_CHANGED', client.queries.get({ ...request, minToken: { tables: [{ ...position, epoch: 7 }] } }))
+        await refused(
+          'EPOCH_CHANGED',
+          client.queries.get({ ...request, minToken: { tables: [{ ...position, epoch: 7 }] } }),
+        )
         await refused('EPOCH_CHANGED', after({ epoch: 7 }).ready())
         await refused('INVALID_ARGUMENT', after({ tableUid: 'other' }).ready())
       })
@@ -202,7 +213,11 @@ export function describeBadInput(setting: () => Setting): void {
 
       it('no token, a bad one and one for another audience are told what is wrong', async () => {
         const { namespace, serviceAccount } = client
-        const other = await serviceAccountToken(setting().info.kubernetes, { namespace, serviceAccount, audiences: ['other'] })
+        const other = await serviceAccountToken(setting().info.kubernetes, {
+          namespace,
+          serviceAccount,
+          audiences: ['other'],
+        })
         const bearer = await asks(as('nonsense'), 'UNAUTHENTICATED')
         assert.equal(bearer.status, 'UNAUTHENTICATED')
         await asks(as(other), 'UNAUTHENTICATED')

@@ -91,12 +91,18 @@ function tableClient(
     ref,
     put: (rows, options = {}) => write('putRowJson', rows, options),
     remove: (keys, options = {}) => write('deleteKeyJson', keys, options),
-    get: async (key, minToken) => stored((await queries.get({ table: ref, keyJson: JSON.stringify(key), ...wanting(minToken) })).row),
+    get: async (key, minToken) =>
+      stored((await queries.get({ table: ref, keyJson: JSON.stringify(key), ...wanting(minToken) })).row),
     list: async (pageSize, minToken) => {
       const rows: Stored[] = []
       let pageToken = ''
       do {
-        const page = await queries.list({ table: ref, pageSize, pageToken, ...(pageToken === '' ? wanting(minToken) : {}) })
+        const page = await queries.list({
+          table: ref,
+          pageSize,
+          pageToken,
+          ...(pageToken === '' ? wanting(minToken) : {}),
+        })
         rows.push(...page.rows.map(stored))
         pageToken = page.nextPageToken
       } while (pageToken !== '')

@@ -17,7 +17,12 @@ export function filmsTable(columns: readonly object[] = filmColumns, name = 'fil
 export const filmsIndex: Resource = {
   kind: 'Index',
   name: 'films',
-  spec: { tableRef: { name: 'films' }, searchable: ['title'], filterable: ['tags', 'released'], sortable: ['released'] },
+  spec: {
+    tableRef: { name: 'films' },
+    searchable: ['title'],
+    filterable: ['tags', 'released'],
+    sortable: ['released'],
+  },
 }
 
 export const blockbusters: Resource = {

@@ -147,7 +147,11 @@ export function consume(client: Client, name: string): Consuming {
 }
 
 /** What is pushed, as it comes, until the end. */
-function outbox<T>(): { readonly items: AsyncGenerator<T>; readonly push: (item: T) => void; readonly end: () => void } {
+function outbox<T>(): {
+  readonly items: AsyncGenerator<T>
+  readonly push: (item: T) => void
+  readonly end: () => void
+} {
   const waiting: T[] = []
   let over = false
   let wake = Promise.withResolvers<void>()

@@ -99,7 +99,10 @@ export function describeGenerated(setting: () => Setting): void {
       assert.deepEqual(row, { ...rest, id: 'tt3', minutes: 117 })
 
       await watch.until('the new row', told => told.length > 0)
-      assert.deepEqual(watch.events().map(event => event.new), [{ ...rest, id: 'tt3', minutes: 117 }])
+      assert.deepEqual(
+        watch.events().map(event => event.new),
+        [{ ...rest, id: 'tt3', minutes: 117 }],
+      )
       await watch.stop()
     })
   })

@@ -81,7 +81,10 @@ export function describeReads(setting: () => Setting): void {
       const films = client.table('films')
       const { ackLevel } = await films.put([film('tt3', { title: 'Zanzibar' })], { ackLevel: AckLevel.SEARCHABLE })
       assert.equal(ackLevel, AckLevel.SEARCHABLE)
-      const found = await client.searches.search({ index: { namespace: scene.namespace, name: 'films' }, q: 'zanzibar' })
+      const found = await client.searches.search({
+        index: { namespace: scene.namespace, name: 'films' },
+        q: 'zanzibar',
+      })
       assert.deepEqual(
         found.hits.map(({ keyJson }) => JSON.parse(keyJson)),
         [{ id: 'tt3' }],

@@ -1,7 +1,7 @@
 /** A namespace of its own for a test: resources applied with kubectl, callers with real tokens. */
 import { randomUUID } from 'node:crypto'
 import { createCaller, createNamespace, uniqueName } from '../../devstack/testing.ts'
-import { CatalogService, type CanIRequest } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
+import { type CanIRequest, CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { type Client, openClient } from './client.ts'
 import { eventually, kubectl, type Output, runKubectl, type Setting } from './setting.ts'
 
@@ -31,14 +31,16 @@ export type Resource = {
   readonly spec: object
 }
 
-export const allActions = [
-  ...['Get', 'List', 'Query', 'Search', 'Subscribe', 'Put', 'Delete', 'ReadBlob', 'WriteBlob'],
-]
+export const allActions = [...['Get', 'List', 'Query', 'Search', 'Subscribe', 'Put', 'Delete', 'ReadBlob', 'WriteBlob']]
 
 /** A policy that allows a service account these actions. */
 export function policyFor(serviceAccount: string, tables: readonly string[], actions = allActions): Resource {
   const subjects = [{ kind: 'ServiceAccount', name: serviceAccount }]
-  return { kind: 'AccessPolicy', name: serviceAccount, spec: { subjects, rules: [{ tables: { names: tables }, actions }] } }
+  return {
+    kind: 'AccessPolicy',
+    name: serviceAccount,
+    spec: { subjects, rules: [{ tables: { names: tables }, actions }] },
+  }
 }
 
 export async function openScene(setting: Setting): Promise<Scene> {
@@ -56,7 +58,13 @@ export async function openScene(setting: Setting): Promise<Scene> {
     },
     tryApply: (...resources) => runKubectl(info, ['apply', ...here, '--filename=-'], documents(resources)),
     wait: async (what, condition = 'Ready') => {
-      const { code, stderr } = await runKubectl(info, ['wait', ...here, `--for=condition=${condition}`, '--timeout=30s', what])
+      const { code, stderr } = await runKubectl(info, [
+        'wait',
+        ...here,
+        `--for=condition=${condition}`,
+        '--timeout=30s',
+        what,
+      ])
       if (code === 0) return
       throw new Error(`${what}: ${stderr} ${await scene.field(what, '{.status.conditions}')}`)
     },

@@ -1,9 +1,9 @@
 /** A whole stack with every role of Blasty running on it, as an end-to-end test needs it. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { type StackWith, withParts } from '../../devstack/info.ts'
 import { type Roles, startRoles } from '../../devstack/roles.ts'
 import { type Stack, startStack, wholeStack } from '../../devstack/stack.ts'
-import { type StackWith, withParts } from '../../devstack/info.ts'
 
 export type WholeInfo = StackWith<'kubernetes' | 'nats' | 'objectStore' | 'search'>
 

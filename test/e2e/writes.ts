@@ -6,7 +6,7 @@ import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
 import { RpcError } from '../../facade/grpc/rpc-error.ts'
 import type { Token } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type Client, openClient, type TableClient } from './client.ts'
-import { follow, type Following } from './following.ts'
+import { type Following, follow } from './following.ts'
 import { cuttingProxy } from './proxy.ts'
 import { openScene, type Resource, type Scene } from './scene.ts'
 import { eventually, type Setting } from './setting.ts'
@@ -94,7 +94,11 @@ export function describeWrites(setting: () => Setting): void {
 
     it('of one batch are seen all or none by Get, List, SQL and a Watch', async () => {
       const rowsOf = (group: number, n: number) =>
-        Array.from({ length: group }, (_, i) => ({ id: `group-${group}-${String(i).padStart(3, '0')}`, n, owner: `g${group}` }))
+        Array.from({ length: group }, (_, i) => ({
+          id: `group-${group}-${String(i).padStart(3, '0')}`,
+          n,
+          owner: `g${group}`,
+        }))
       for (const group of groups) await table.put(rowsOf(group, 0))
       const watch = follow(client, { table: table.ref, where: `owner LIKE 'g%'` })
       await watch.ready()

@@ -1,4 +1,4 @@
-/** The kinds that the controllers watch, and the indexes over their caches. */
+/** The custom resources and what else is read of Kubernetes, and the indexes over their caches. */
 
 import type { AccessPolicy, BackendClass, Index, Subscription, Table } from '../crds/types.gen.ts'
 import { defineIndex, defineKind, type KubeObject } from '../operator/mod.ts'

@@ -1,0 +1,57 @@
+/** Cutting columns into parts small enough for one message. */
+
+import type { ColumnValues } from './result.ts'
+
+export type RowsPart = { readonly count: number; readonly columns: readonly ColumnValues[] }
+
+/** Code units of text and bytes of one part; with three bytes a code unit it still fits the four mebibytes clients take. */
+const maxPartSize = 1024 * 1024
+
+/** The rows in order, in one part if they are small; a row is never cut. */
+export function partsOf({ count, columns }: RowsPart): RowsPart[] {
+  const sizes = sizesOf(columns, count)
+  const parts: RowsPart[] = []
+  let from = 0
+  let size = 0
+  for (let row = 0; row < count; row++) {
+    const next = sizes[row] ?? 0
+    if (row > from && size + next > maxPartSize) {
+      parts.push(slice(columns, from, row))
+      from = row
+      size = 0
+    }
+    size += next
+  }
+  return from === 0 ? [{ count, columns }] : [...parts, slice(columns, from, count)]
+}
+
+/** Only text and bytes can be large. */
+function sizesOf(columns: readonly ColumnValues[], count: number): number[] {
+  const sizes = new Array<number>(count).fill(0)
+  for (const { kind, values } of columns) {
+    if (kind !== 'strings' && kind !== 'bytes') continue
+    for (let row = 0; row < count; row++) sizes[row] = (sizes[row] ?? 0) + (values[row]?.length ?? 0)
+  }
+  return sizes
+}
+
+function slice(columns: readonly ColumnValues[], from: number, to: number): RowsPart {
+  return {
+    count: to - from,
+    // Each kind goes with its values before as after.
+    columns: columns.map(
+      column => ({ ...column, nulls: sliceBits(column.nulls, from, to), values: column.values.slice(from, to) }) as ColumnValues,
+    ),
+  }
+}
+
+function sliceBits(bits: Uint8Array, from: number, to: number): Uint8Array {
+  if (bits.length === 0) return bits
+  const out = new Uint8Array(Math.ceil((to - from) / 8))
+  for (let row = from; row < to; row++) {
+    const set = ((bits[row >> 3] ?? 0) >> (row & 7)) & 1
+    const at = row - from
+    out[at >> 3] = (out[at >> 3] ?? 0) | (set << (at & 7))
+  }
+  return out
+}

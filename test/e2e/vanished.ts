@@ -1,0 +1,118 @@
+/** Things deleted behind Blasty's back: what is derived or empty comes back, what was written is never silently remade. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
+import { consumerName } from '../../engine/feed/subscription-stream.ts'
+import type { Client } from './client.ts'
+import { blockbusters, film, filmsIndex, filmsTable } from './films.ts'
+import { consume, follow } from './following.ts'
+import { openScene, type Scene } from './scene.ts'
+import { eventually, type Setting } from './setting.ts'
+import { refused } from './writes.ts'
+
+export function describeVanished(setting: () => Setting): void {
+  describe('behind our back', () => {
+    let scene: Scene
+    let client: Client
+    let streams: Streams
+    before(async () => {
+      scene = await openScene(setting())
+      await scene.apply(filmsTable(), filmsIndex, blockbusters)
+      for (const name of ['empty', 'old', 'young']) await scene.apply(filmsTable(undefined, name))
+      await Promise.all(
+        ['table/films', 'table/empty', 'table/old', 'table/young', 'index/films'].map(it => scene.wait(it)),
+      )
+      await scene.wait('subscription/blockbusters')
+      client = await scene.owner('films', 'empty', 'old', 'young')
+      const { nats } = setting().info
+      streams = await connectStreams({ servers: nats.servers, ...nats.users.operator, name: 'test' })
+    })
+    after(async () => {
+      await streams?.close()
+      await scene?.[Symbol.asyncDispose]()
+    })
+    const streamOf = (what: string) => scene.field(what, '{.status.external.stream}')
+    const madeAt = (stream: string) =>
+      streams.admin.streams.info(stream).then(
+        ({ created }) => created,
+        () => undefined,
+      )
+    const reasonOf = (table: string, condition: string) =>
+      scene.field(`table/${table}`, `{.status.conditions[?(@.type=="${condition}")].reason}`)
+
+    it('a search index that is deleted comes back, filled', async () => {
+      const { token } = await client.table('films').put([film('tt1', { title: 'Boomerang' })])
+      const index = { namespace: scene.namespace, name: 'films' }
+      const search = async () => {
+        const { hits } = await client.searches.search({ index, q: 'boomerang', ...(token && { minToken: token }) })
+        return hits.length === 1
+      }
+      assert.ok(await search())
+      const { host, key } = setting().info.search
+      const name = await scene.field('index/films', '{.status.external.index}')
+      const headers = { authorization: `Bearer ${key}` }
+      assert.ok((await fetch(`${host}/indexes/${name}`, { method: 'DELETE', headers })).ok)
+      const gone = async () => (await fetch(`${host}/indexes/${name}`, { headers })).status === 404
+      await eventually('the index is gone', gone)
+      await eventually('a row is found again', () => search().catch(() => false), 60)
+      await scene.wait('index/films')
+    })
+
+    it('a consumer that is deleted comes back, and its Subscription goes on', async () => {
+      const stream = await streamOf('subscription/blockbusters')
+      await streams.admin.consumers.delete(stream, consumerName)
+      const back = () =>
+        streams.admin.consumers.info(stream, consumerName).then(
+          () => true,
+          () => false,
+        )
+      await eventually('the consumer is back', back, 60)
+      const events = consume(client, 'blockbusters')
+      await client.table('films').put([film('tt2', { gross: '500.00' })])
+      await events.until('the event', told => told.some(({ new: row }) => row?.id === 'tt2'))
+      await events.stop()
+    })
+
+    it('a stream that was never written to comes back', async () => {
+      const stream = await streamOf('table/empty')
+      const before = await madeAt(stream)
+      await streams.admin.streams.delete(stream)
+      await eventually('there is another', async () => ![before, undefined].includes(await madeAt(stream)), 60)
+      await scene.wait('table/empty')
+      const empty = client.table('empty')
+      const { token } = await empty.put([film('tt1')])
+      assert.deepEqual((await empty.get({ id: 'tt1' }, token)).row, film('tt1'))
+    })
+
+    for (const [table, what] of [
+      ['old', 'a log that was written, long ago'],
+      ['young', 'a log that was written a moment ago'],
+    ] as const) {
+      it(`${what} is not remade: writes are refused with LOG_LOST, and the Table is stalled`, async () => {
+        const stream = await streamOf(`table/${table}`)
+        const watch = follow(client, { table: client.table(table).ref })
+        await watch.ready()
+        const { revision } = await client.table(table).put([film('tt1'), film('tt2')])
+        if (table === 'old') {
+          const shown = async () =>
+            BigInt(await scene.field(`table/${table}`, '{.status.progress.revision}')) >= revision
+          await eventually('the revision is shown', shown, 60)
+        }
+        await streams.admin.streams.delete(stream)
+        // Before anybody has noticed a write may not be taken either.
+        await refused('LOG_LOST', client.table(table).put([film('tt3')]))
+        await eventually('the Table is stalled', async () => (await reasonOf(table, 'Stalled')) === 'LogLost', 60)
+        const message = await scene.field(`table/${table}`, '{.status.conditions[?(@.type=="LogReady")].message}')
+        assert.match(message, new RegExp(`revisions 1 to ${revision} are at risk`))
+        await eventually('the watch ends', () => watch.failure() !== undefined)
+        await refused('LOG_LOST', Promise.reject(watch.failure()))
+        await refused('LOG_LOST', client.table(table).put([film('tt3')]))
+
+        await setting().roles.of('operator').restart()
+        await refused('LOG_LOST', client.table(table).put([film('tt3')]))
+        assert.equal(await madeAt(stream), undefined)
+        assert.equal(await reasonOf(table, 'Stalled'), 'LogLost')
+      })
+    }
+  })
+}
