@@ -5,6 +5,7 @@ import type { Table } from '../../crds/types.gen.ts'
 import { testStack, uniqueName } from '../../devstack/testing.ts'
 import { indexes, tables } from '../../directory/kinds.ts'
 import { headersOf } from '../../engine/log/record.ts'
+import { markWritten } from '../../engine/log/written.ts'
 import { readSchema } from '../../engine/schema/documents.ts'
 import { keyFor } from '../../operator/mod.ts'
 import { eventually } from '../../operator/testing/widgets.ts'
@@ -153,6 +154,15 @@ test('a written log that vanishes stalls the Table, which names the revisions at
     lost.status.conditions?.find(({ type }) => type === 'Ready')?.message ?? '',
     /revisions 1 to 2 are at risk/,
   )
+  assert.equal(await streamGone(stream), true)
+})
+
+test('a log that vanishes before anybody told of its rows is known to have been written, by the mark in the bucket', async () => {
+  const table = await made()
+  const { stream = '', bucket = '' } = table.status.external ?? {}
+  await markWritten(bench.objects, bucket)
+  await bench.streams.admin.streams.delete(stream)
+  await reached(table.metadata.name, 'LogReady', 'False LogLost')
   assert.equal(await streamGone(stream), true)
 })
 

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
-import { type ChangeLog, logState } from './log.ts'
+import { type ChangeLog, type LogState, logState } from './log.ts'
 import { batchPlaceOf, headOf, type LogBatch, type LogRecord } from './record.ts'
 
 /** Says whether every revision from `from` to `to` inclusive was erased on purpose. */
@@ -17,7 +17,9 @@ export type FollowOptions = {
   readonly holes?: HoleCheck
 }
 
+/** Bounds of what is on its way: the server cuts off a client that has 64 MiB waiting for it. */
 const maxBufferedMessages = 4_000
+const maxBufferedBytes = 16 * 1024 * 1024
 const maxBackoffMillis = 5_000
 
 /**
@@ -62,7 +64,7 @@ async function* followOnce(
     deliver_policy: 'by_start_sequence',
     opt_start_seq: applied + 1,
   })
-  const messages = await consumer.consume({ max_messages: maxBufferedMessages, abort_on_missing_resource: true })
+  const messages = await consumer.consume({ ...boundOf(state), abort_on_missing_resource: true })
   const stop = () => messages.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -90,6 +92,17 @@ async function* followOnce(
     signal.removeEventListener('abort', stop)
     messages.stop()
   }
+}
+
+/**
+ * The bound that a log of such messages calls for. The client takes either, and with bytes asks for a hundred messages at a
+ * time: right for large ones, half as fast for small ones.
+ */
+function boundOf({ first, last, bytes }: LogState): { max_bytes: number } | { max_messages: number } {
+  const average = bytes / Math.max(1, last - first + 1)
+  return average * maxBufferedMessages > maxBufferedBytes
+    ? { max_bytes: maxBufferedBytes }
+    : { max_messages: maxBufferedMessages }
 }
 
 function recordOf(log: ChangeLog, message: JsMsg): LogRecord {

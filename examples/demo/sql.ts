@@ -70,7 +70,11 @@ async function fileAnswer(flightCount: number): Promise<string[][]> {
 }
 
 const cell = (value: unknown): Cell =>
-  typeof value === 'bigint' ? thousands(value) : typeof value === 'number' ? value : String(value ?? '')
+  typeof value === 'bigint'
+    ? thousands(value)
+    : typeof value === 'number' && !Number.isInteger(value)
+      ? value.toFixed(2)
+      : `${value ?? ''}`
 
 async function timed<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly milliseconds: number }> {
   const began = performance.now()
