@@ -17,10 +17,10 @@ const sqlRate = 20
 const patienceSeconds = 10
 
 export const freshness: Bench = async (environment, { rate, seconds }, tell) => {
-  const { roles, namespace } = environment
+  const { grpc, namespace } = environment
   const table = { namespace, name: 'films' }
   const token = await readyTable(environment, table.name, filmsTable)
-  const setup = { grpc: roles.grpc, token, table }
+  const setup = { grpc, token, table }
   await using writer = await startLoad<FreshWriter>(new URL('load/fresh-writer.ts', import.meta.url))
   await using watcher = await startLoad<Watcher>(new URL('load/watcher.ts', import.meta.url))
   await using reader = await startLoad<Reader>(new URL('load/reader.ts', import.meta.url))

@@ -20,7 +20,7 @@ const concurrency = 32
 const replyBytes = 60
 
 export const write: Bench = async (environment, { rounds }, tell) => {
-  const { stack, roles, namespace } = environment
+  const { stack, grpc, namespace } = environment
   const table = { namespace, name: 'films' }
   const token = await readyTable(environment, table.name, filmsTable)
   const streams = { servers: stack.nats.servers, ...stack.nats.users.facade }
@@ -28,7 +28,7 @@ export const write: Bench = async (environment, { rounds }, tell) => {
   await using echoServer = await startLoad<EchoServer>(new URL('load/echo-server.ts', import.meta.url))
   const echo = await echoServer.call('start', { replyBytes })
   await using load = await startLoad<Writer>(new URL('load/writer.ts', import.meta.url))
-  await load.call('open', { grpc: roles.grpc, token, table, streams, rawStream, echo })
+  await load.call('open', { grpc, token, table, streams, rawStream, echo })
 
   const measured = await interleaved(
     rounds,

@@ -12,7 +12,6 @@ import fc from 'fast-check'
 import { publish } from '../backends/streams/publish.ts'
 import { type RouterStart, route } from './feed/router.ts'
 import {
-  type Checkpoint,
   checkpointSubject,
   eventSubject,
   type SubscriptionEvent,

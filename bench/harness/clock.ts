@@ -37,7 +37,7 @@ export async function paced(pace: Pace, work: (index: number, due: number) => Pr
       }, reject)
     }
     if (started < count && started - ended < maxInFlight)
-      timer = setTimeout(startDue, dueAt(started) - monotonicMillis())
+      timer = setTimeout(startDue, Math.max(0, dueAt(started) - monotonicMillis()))
   }
   if (count === 0) resolve()
   startDue()

@@ -3,6 +3,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { type StackWith, withParts } from '../../devstack/info.ts'
 import { type Roles, startRoles } from '../../devstack/roles.ts'
+import type { Crash } from '../../devstack/server.ts'
 import { startStack, wholeStack } from '../../devstack/stack.ts'
 import { readStackFile } from '../../devstack/stack-file.ts'
 import { createNamespace } from '../../devstack/testing.ts'
@@ -13,7 +14,10 @@ export type BenchStack = StackWith<'kubernetes' | 'nats' | 'objectStore' | 'sear
 
 export type Environment = {
   readonly stack: BenchStack
-  readonly roles: Roles
+  /** Roles that the bench started; undefined when it found them running. */
+  readonly roles: Roles | undefined
+  /** `host:port` of the facade's gRPC. */
+  readonly grpc: string
   /** Acts as an administrator. */
   readonly client: KubeClient
   readonly namespace: string
@@ -33,8 +37,7 @@ export type EnvironmentOptions = {
 export async function openEnvironment(options: EnvironmentOptions, tell: Tell): Promise<Environment> {
   const crash = Promise.withResolvers<never>()
   crash.promise.catch(() => {}) // Heard by whoever races with it.
-  const onCrash = ({ server, how, log }: { server: string; how: string; log: string }) =>
-    crash.reject(new Error(`${server} ended: ${how}; see ${log}`))
+  const onCrash = ({ server, how, log }: Crash) => crash.reject(new Error(`${server} ended: ${how}; see ${log}`))
   const cleanUps: (() => Promise<void>)[] = []
   const close = async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
@@ -42,16 +45,14 @@ export async function openEnvironment(options: EnvironmentOptions, tell: Tell): 
   try {
     tell('starting servers')
     const stack = await openStack(options.attach, onCrash, cleanUps)
-    tell('starting roles')
-    const nodeFlags = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
-    const roles = await startRoles({ stack, nodeFlags, onCrash, logLevel: 'warn' })
-    cleanUps.push(roles.stop)
+    const roles = stack.grpc === undefined ? await openRoles(stack, options.profile, onCrash, tell) : undefined
+    if (roles !== undefined) cleanUps.push(roles.stop)
     const config = new KubeConfig()
     config.loadFromFile(stack.kubernetes.kubeconfig)
     const client = createClient(config, { userAgent: 'bench' })
     cleanUps.push(() => client.close())
     const namespace = await createNamespace(stack.kubernetes, { blasty: 'yes' })
-    return { stack, roles, client, namespace, crashed: crash.promise, close }
+    return { stack, roles, grpc: stack.grpc ?? roles?.grpc ?? '', client, namespace, crashed: crash.promise, close }
   } catch (error) {
     await close()
     throw error
@@ -60,11 +61,22 @@ export async function openEnvironment(options: EnvironmentOptions, tell: Tell): 
 
 async function openStack(
   attach: string | undefined,
-  onCrash: (crash: { server: string; how: string; log: string }) => void,
+  onCrash: (crash: Crash) => void,
   cleanUps: (() => Promise<void>)[],
 ): Promise<BenchStack> {
   if (attach !== undefined) return withParts(await readStackFile(attach), 'kubernetes', 'nats', 'objectStore', 'search')
   const stack = await startStack({ ...wholeStack, onCrash })
   cleanUps.push(() => stack.stop())
   return withParts(stack.info, 'kubernetes', 'nats', 'objectStore', 'search')
+}
+
+async function openRoles(
+  stack: BenchStack,
+  profile: string | undefined,
+  onCrash: (crash: Crash) => void,
+  tell: Tell,
+): Promise<Roles> {
+  tell('starting roles')
+  const nodeFlags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  return startRoles({ stack, nodeFlags, onCrash, logLevel: 'warn' })
 }

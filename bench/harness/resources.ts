@@ -22,14 +22,17 @@ export async function untilReady<T extends Reconcilable>(
     last.set(name, object)
     if (isTrue(object, 'Ready')) missing.delete(name)
   }
+  const deadline = Date.now() + patienceSeconds * 1000
   const watch = async () => {
-    const { items, resourceVersion } = await client.list(kind)
-    items.forEach(see)
-    if (missing.size === 0) return
-    const options = { resourceVersion, timeoutSeconds: patienceSeconds, silenceMs: 60_000, signal: abort.signal }
-    for await (const event of client.watch(kind, options)) {
-      if (event.type === 'ADDED' || event.type === 'MODIFIED') see(event.object)
+    while (Date.now() < deadline) {
+      const { items, resourceVersion } = await client.list(kind)
+      items.forEach(see)
       if (missing.size === 0) return
+      const options = { resourceVersion, timeoutSeconds: 30, silenceMs: 30_000, signal: abort.signal }
+      for await (const event of client.watch(kind, options)) {
+        if (event.type === 'ADDED' || event.type === 'MODIFIED') see(event.object)
+        if (missing.size === 0) return
+      }
     }
     const [name = ''] = missing
     const { reason, message } = conditionOf(last.get(name), 'Ready') ?? {}

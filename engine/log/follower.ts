@@ -68,6 +68,8 @@ async function* followOnce(
   const stop = () => messages.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
+    // Aborted while the consumer was made: nobody has heard of it, and no message need ever come.
+    if (signal.aborted) return
     let expected = applied + 1
     let records: LogRecord[] = []
     let batch: string | undefined

@@ -5,7 +5,12 @@ import { type Commit, groupCommit } from './group.ts'
 import type { Committed, Encoded, WriteOptions } from './writer.ts'
 
 const options: WriteOptions = { principal: 'ada', schema: 1, signal: new AbortController().signal }
-const row = (key: string): Encoded => ({ op: 'put', subject: `k.${key}`, key: Buffer.from(key), body: Buffer.from('{}') })
+const row = (key: string): Encoded => ({
+  op: 'put',
+  subject: `k.${key}`,
+  key: Buffer.from(key),
+  body: Buffer.from('{}'),
+})
 
 /** A log that stores when it is told to, one sequence a row. */
 function slowLog() {
@@ -15,7 +20,10 @@ function slowLog() {
     const { promise, resolve, reject } = Promise.withResolvers<Committed>()
     const answer = (error?: Error) => {
       if (error) reject(error)
-      else resolve({ revision: (sequence += rows.length), first: sequence - rows.length + 1, count: rows.length, replayed: false })
+      else {
+        sequence += rows.length
+        resolve({ revision: sequence, first: sequence - rows.length + 1, count: rows.length, replayed: false })
+      }
     }
     calls.push({ rows, answer })
     return promise
@@ -37,7 +45,9 @@ test('a write alone is stored at once and by itself', async () => {
 test('writes that come while two are under way share a batch, and each is told its own rows', async () => {
   const log = slowLog()
   const commit = groupCommit(log.commit)
-  const writes = [[row('a')], [row('b')], [row('c')], [row('d'), row('e')], [row('f')]].map(rows => commit(rows, options))
+  const writes = [[row('a')], [row('b')], [row('c')], [row('d'), row('e')], [row('f')]].map(rows =>
+    commit(rows, options),
+  )
   assert.deepEqual(log.keys(), ['a', 'b'])
   log.calls[0]?.answer()
   log.calls[1]?.answer()
@@ -101,4 +111,24 @@ test('when nobody knows whether a batch was stored none of it is sent again', as
   log.calls[2]?.answer(new BlastyError('OUTCOME_UNKNOWN', { problem: 'no answer' }))
   for (const { status } of await Promise.allSettled(writes)) assert.equal(status, 'rejected')
   assert.equal(log.calls.length, 3)
+})
+
+test('a write whose time ran out does not take the others of its batch with it', async () => {
+  const log = slowLog()
+  const commit = groupCommit(log.commit)
+  for (const key of ['x', 'y']) void commit([row(key)], options)
+  const hurried = new AbortController()
+  const late = commit([row('a')], { ...options, signal: hurried.signal })
+  const patient = commit([row('b')], options)
+  log.calls[0]?.answer()
+  await settled()
+  hurried.abort()
+  const notInTime = new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem: 'no time' })
+  log.calls[2]?.answer(notInTime)
+  await settled()
+  assert.deepEqual(log.keys(), ['x', 'y', 'ab', 'a', 'b'])
+  log.calls[3]?.answer(notInTime)
+  log.calls[4]?.answer()
+  await assert.rejects(late, { code: 'BACKEND_UNAVAILABLE' })
+  assert.equal((await patient).count, 1)
 })

@@ -80,7 +80,10 @@ function takeGroup(waiting: Waiting[]): Waiting[] {
   return waiting.splice(0, taken)
 }
 
-/** Stores a group and settles its writes. One that is refused is tried write by write: each hears of its own fault alone. */
+/**
+ * Stores a group and settles its writes. One that is refused, or whose time ran out before it was sent, is tried write by
+ * write: each hears of its own fault alone. What else goes wrong, such as an outcome that nobody knows, holds for all.
+ */
 async function store(commit: Commit, group: readonly Waiting[]): Promise<void> {
   const [first, second] = group
   if (first === undefined) return
@@ -96,9 +99,10 @@ async function store(commit: Commit, group: readonly Waiting[]): Promise<void> {
       at += rows.length
     }
   } catch (error) {
-    // Whether it was stored is not known: storing it again might store it twice.
-    if (isBlastyError(error, 'OUTCOME_UNKNOWN')) for (const { reject } of group) reject(error)
-    else await Promise.all(group.map(write => alone(commit, write)))
+    const refused = isBlastyError(error, 'LOG_FULL', 'BACKEND_REFUSED')
+    const late = first.options.signal.aborted && isBlastyError(error, 'BACKEND_UNAVAILABLE')
+    if (refused || late) await Promise.all(group.map(write => alone(commit, write)))
+    else for (const { reject } of group) reject(error)
   }
 }
 

@@ -10,7 +10,7 @@ import type { KeyEncoder } from '../schema/key.ts'
 import type { Row } from '../schema/schema.ts'
 import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
 import { groupCommit } from './group.ts'
-import type { ChangeLog } from './log.ts'
+import { type ChangeLog, logState } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
 import { headersOf, type Operation } from './record.ts'
 
@@ -142,6 +142,8 @@ export function logWriter(
           throw new BlastyError('BACKEND_REFUSED', { backend: 'streams server', problem: outcome.description })
         case 'absent':
           if (attempt < absentAttempts) return undefined
+          // Either nobody is there, or the stream is not: then this throws LOG_LOST.
+          await logState(log)
           throw new BlastyError(
             'BACKEND_UNAVAILABLE',
             { backend: 'streams server', problem: outcome.cause.message },

@@ -6,15 +6,14 @@ import { serviceAccountToken } from '../../devstack/kubernetes/api.ts'
 import { maxRowBytes } from '../../engine/log/writer.ts'
 import type { RpcError } from '../../facade/grpc/rpc-error.ts'
 import { defaultMaxRequestBytes } from '../../facade/grpc/server.ts'
+import { Action } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type Client, openClient, type TableClient } from './client.ts'
-import { film, filmColumns, filmsIndex, filmsTable } from './films.ts'
-import { follow } from './following.ts'
+import { blockbusters, film, filmColumns, filmsIndex, filmsTable } from './films.ts'
+import { consume, follow } from './following.ts'
 import { allActions, openScene, policyFor, type Resource, type Scene } from './scene.ts'
 import { eventually, type Setting } from './setting.ts'
 import { refused } from './writes.ts'
-
-const get = 1
 
 export function describeBadInput(setting: () => Setting): void {
   describe('bad input', () => {
@@ -27,8 +26,8 @@ export function describeBadInput(setting: () => Setting): void {
     const last = async () => (await streams.admin.streams.info(stream)).state.last_seq
     before(async () => {
       scene = await openScene(setting())
-      await scene.apply(filmsTable(), filmsIndex)
-      await Promise.all(['table/films', 'index/films'].map(it => scene.wait(it)))
+      await scene.apply(filmsTable(), filmsIndex, { ...blockbusters, name: 'all' })
+      await Promise.all(['table/films', 'index/films', 'subscription/all'].map(it => scene.wait(it)))
       client = await scene.owner('films')
       films = client.table('films')
       await films.put([film('tt1')])
@@ -234,7 +233,7 @@ export function describeBadInput(setting: () => Setting): void {
       it('an action that no policy allows is denied and named', async () => {
         const reader = await scene.caller()
         await scene.apply(policyFor(reader.serviceAccount, ['films'], ['Get']))
-        await scene.allowed(reader, 'films', get)
+        await scene.allowed(reader, 'films', Action.GET)
         await reader.table('films').get({ id: 'tt1' })
         const { details } = await refused('PERMISSION_DENIED', reader.table('films').put([film('tt2')]))
         assert.equal(details.action, 'Put')
@@ -252,7 +251,7 @@ export function describeBadInput(setting: () => Setting): void {
         const policy = policyFor(guest.serviceAccount, ['films'])
         const expiresAt = new Date(Date.now() + 4000).toISOString()
         await scene.apply({ ...policy, spec: { ...policy.spec, expiresAt } })
-        await scene.allowed(guest, 'films', get)
+        await scene.allowed(guest, 'films', Action.GET)
         await guest.table('films').get({ id: 'tt1' })
         await eventually('the policy expires', () => Date.now() > Date.parse(expiresAt))
         await asks(guest, 'TABLE_NOT_FOUND')
@@ -269,15 +268,23 @@ export function describeBadInput(setting: () => Setting): void {
         await asks(guest, 'TABLE_NOT_FOUND')
       })
 
-      it('a Watch ends with the policy that allowed it', async () => {
+      it('a Watch and a Consume end with the policy that allowed them, and are told nothing more', async () => {
         const guest = await scene.caller()
         await scene.apply(policyFor(guest.serviceAccount, ['films'], ['Subscribe']))
-        await scene.allowed(guest, 'films', 5)
-        const watch = follow(guest, { table: films.ref, heartbeatSeconds: 1 })
-        await watch.ready()
+        await scene.allowed(guest, 'films', Action.SUBSCRIBE)
+        const silent = follow(guest, { table: films.ref, heartbeatSeconds: 1 })
+        const watch = follow(guest, { table: films.ref, heartbeatSeconds: 300 })
+        const events = consume(guest, 'all')
+        await Promise.all([silent.ready(), watch.ready()])
+        await events.until('what is there', told => told.length === 1)
         await scene.remove(`accesspolicy/${guest.serviceAccount}`)
-        await eventually('the watch ends', () => watch.failure() !== undefined)
-        await refused('TABLE_NOT_FOUND', Promise.reject(watch.failure()))
+        await eventually('the watch ends by itself', () => silent.failure() !== undefined)
+        await films.put([film('tt1', { title: 'Secret' })])
+        lastSequence = await last()
+        await eventually('both end', () => watch.failure() !== undefined && events.failure() !== undefined)
+        for (const one of [silent, watch]) await refused('TABLE_NOT_FOUND', Promise.reject(one.failure()))
+        await refused('SUBSCRIPTION_NOT_FOUND', Promise.reject(events.failure()))
+        assert.deepEqual([watch.events().length, events.deliveries.length], [0, 1])
       })
     })
   })

@@ -77,8 +77,8 @@ export function describeGenerated(setting: () => Setting): void {
 
       const { tags, ...rest } = old
       assert.deepEqual((await films.get({ id: 'tt2' })).row, { ...rest, minutes: null })
-      await films.put([{ ...rest, id: 'tt3', minutes: 117 }])
-      const { rows } = await client.sql('SELECT id, minutes FROM films ORDER BY id')
+      const { token } = await films.put([{ ...rest, id: 'tt3', minutes: 117 }])
+      const { rows } = await client.sql('SELECT id, minutes FROM films ORDER BY id', token)
       assert.deepEqual(rows, [
         { id: 'tt2', minutes: null },
         { id: 'tt3', minutes: 117 },

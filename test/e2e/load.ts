@@ -6,33 +6,10 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RpcError } from '../../facade/grpc/rpc-error.ts'
 import { AckLevel, type Token } from '../../proto/gen/blasty/v1/common_pb.js'
-import type { Client, Json, TableClient } from './client.ts'
+import type { Client, TableClient } from './client.ts'
 import { consume, type Delivered, follow, type Told } from './following.ts'
-import type { Resource } from './scene.ts'
+import { checkEvents, checkRows, firstDeliveries, idOf } from './ledger.ts'
 import { eventually } from './setting.ts'
-
-/** Each write is a batch of a row of its own and of the writer's pulse, whose `n` counts up. */
-export const ledgerResources: readonly Resource[] = [
-  {
-    kind: 'Table',
-    name: 'ledger',
-    spec: {
-      columns: [
-        { name: 'id', type: 'String' },
-        { name: 'n', type: 'Int32' },
-        { name: 'text', type: 'String' },
-      ],
-      primaryKey: ['id'],
-      log: { maxBytes: '256Mi' },
-    },
-  },
-  { kind: 'Index', name: 'ledger', spec: { tableRef: { name: 'ledger' }, searchable: ['text'], filterable: ['n'] } },
-  {
-    kind: 'Subscription',
-    name: 'ledger',
-    spec: { tableRef: { name: 'ledger' }, where: `n > 0`, start: { from: 'Snapshot' } },
-  },
-]
 
 const writers = ['ann', 'bob', 'cy']
 const pauseMillis = 15
@@ -49,8 +26,10 @@ export type Load = {
 }
 
 /** `watching` is the caller that watches, perhaps on a connection that is cut now and then. */
-export function startLoad(client: Client, watching: Client): Load {
+export async function startLoad(client: Client, watching: Client): Promise<Load> {
   const table = client.table('ledger')
+  const watch = keepWatching(watching, table.ref)
+  await watch.ready()
   const stopping = new AbortController()
   const acked = new Map<string, Ack[]>(writers.map(writer => [writer, []]))
   let fault: unknown
@@ -60,7 +39,6 @@ export function startLoad(client: Client, watching: Client): Load {
   }
   const begun = writers.map(writer => write(table, writer, acked.get(writer) ?? [], stopping.signal))
   const readers = [readByKey(table, acked, stopping.signal), readBySql(client, acked, stopping.signal)]
-  const watch = keepWatching(watching, table.ref)
   const consumer = keepConsuming(client)
   for (const one of [...begun, ...readers, watch.done, consumer.done]) one.catch(failed)
   const healthy = () => {
@@ -104,8 +82,6 @@ export function startLoad(client: Client, watching: Client): Load {
     },
   }
 }
-
-const idOf = (writer: string, n: number): string => `${writer}-${String(n).padStart(6, '0')}`
 
 /** True for a failure after which the same request may be sent again. */
 export function mayRetry(error: unknown): boolean {
@@ -183,7 +159,7 @@ function keepWatching(client: Client, ref: TableClient['ref']) {
   const told: Told[] = []
   let restarts = 0
   let stopped = false
-  let current = follow(client, { table: ref, start: { case: 'snapshot', value: {} }, where: 'n > 0' })
+  let current = follow(client, { table: ref, where: 'n > 0' })
   const run = async () => {
     let taken = 0
     let cursor = current.cursor()
@@ -195,8 +171,8 @@ function keepWatching(client: Client, ref: TableClient['ref']) {
         if (taken < current.batches.length) continue
         restarts++
         taken = 0
-        const start =
-          cursor === undefined ? { case: 'snapshot' as const, value: {} } : { case: 'after' as const, value: cursor }
+        if (cursor === undefined) throw new Error('the watch was never ready')
+        const start = { case: 'after' as const, value: cursor }
         current = follow(client, { table: ref, start, where: 'n > 0' })
       }
       await sleep(pauseMillis)
@@ -204,6 +180,7 @@ function keepWatching(client: Client, ref: TableClient['ref']) {
   }
   return {
     told,
+    ready: () => current.ready(),
     restarts: () => restarts,
     done: run(),
     stop: async () => {
@@ -236,68 +213,5 @@ function keepConsuming(client: Client) {
       stopped = true
       await current.stop()
     },
-  }
-}
-
-/** An event whose acknowledgement was lost comes again under its sequence; that is no second event. */
-function firstDeliveries(delivered: readonly Delivered[]): Told[] {
-  const bySequence = new Map<bigint, Delivered>()
-  for (const one of delivered) if (!bySequence.has(one.sequence)) bySequence.set(one.sequence, one)
-  return [...bySequence.values()].sort((a, b) => Number(a.sequence - b.sequence))
-}
-
-/** Get, List, SQL and search hold every row acknowledged, and no other. */
-async function checkRows(client: Client, counts: Map<string, number>, token: Token | undefined): Promise<void> {
-  const table = client.table('ledger')
-  const wanted = new Map<string, number>([['last', 1]])
-  for (const [writer, count] of counts) {
-    for (let n = 1; n <= count; n++) wanted.set(idOf(writer, n), n)
-    wanted.set(`pulse-${writer}`, count)
-  }
-  const ids = [...wanted.keys()].sort()
-  const expected = ids.map(id => [id, wanted.get(id)])
-  const pairs = (rows: readonly Json[]) => rows.map(({ id, n }) => [id, n])
-  assert.deepEqual(pairs((await table.list(1000, token)).map(({ row }) => row)), expected)
-  const { rows } = await client.sql('SELECT id, n FROM ledger ORDER BY id', token)
-  assert.deepEqual(pairs(rows), expected)
-  for (let at = 0; at < ids.length; at += 1000) {
-    const keysJson = ids.slice(at, at + 1000).map(id => JSON.stringify({ id }))
-    const { results } = await client.queries.batchGet({ table: table.ref, keysJson })
-    assert.ok(results.every(({ row }) => row !== undefined))
-  }
-  const index = { namespace: client.namespace, name: 'ledger' }
-  const found: string[] = []
-  // A search gives a thousand hits at most.
-  for (let from = 1; from <= Math.max(...counts.values()); from += 250) {
-    const where = `n >= ${from} AND n < ${from + 250}`
-    const { hits } = await client.searches.search({ index, where, limit: 1000, ...(token && { minToken: token }) })
-    found.push(...hits.map(({ keyJson }) => JSON.parse(keyJson).id))
-  }
-  assert.deepEqual(found.sort(), ids)
-  for (const [writer, n] of counts) {
-    const { hits } = await client.searches.search({ index, q: `"row ${n} of ${writer}"`, limit: 5 })
-    assert.deepEqual(
-      hits.map(({ keyJson }) => JSON.parse(keyJson).id),
-      [idOf(writer, n)],
-    )
-  }
-}
-
-/** Every row entered once, and every pulse went up by one from event to event. */
-function checkEvents(who: string, told: readonly Told[], counts: Map<string, number>): void {
-  for (const [writer, count] of counts) {
-    const own = told.filter(({ new: row }) => String(row?.id).startsWith(`${writer}-`))
-    const wanted = Array.from({ length: count }, (_, i) => ['ENTER', idOf(writer, i + 1)])
-    assert.deepEqual(
-      own.map(({ kind, new: row }) => [kind, row?.id]),
-      wanted,
-      `${who}: the rows of ${writer}`,
-    )
-    const pulses = told.filter(({ new: row }) => row?.id === `pulse-${writer}`)
-    assert.deepEqual(
-      pulses.map(({ old, new: row }) => [old?.n, row?.n]),
-      Array.from({ length: count }, (_, i) => [i === 0 ? undefined : i, i + 1]),
-      `${who}: the pulse of ${writer}`,
-    )
   }
 }

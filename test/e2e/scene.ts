@@ -1,7 +1,7 @@
 /** A namespace of its own for a test: resources applied with kubectl, callers with real tokens. */
 import { randomUUID } from 'node:crypto'
 import { createCaller, createNamespace, uniqueName } from '../../devstack/testing.ts'
-import { type CanIRequest, CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
+import { Action, CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { type Client, openClient } from './client.ts'
 import { eventually, kubectl, type Output, runKubectl, type Setting } from './setting.ts'
 
@@ -20,7 +20,7 @@ export type Scene = AsyncDisposable & {
   /** A service account's client. */
   readonly caller: (serviceAccount?: string) => Promise<Client>
   /** Waits until the facade lets the caller do this: it learns of policies by its watch. */
-  readonly allowed: (client: Client, table: string, action: CanIRequest['action'], allowed?: boolean) => Promise<void>
+  readonly allowed: (client: Client, table: string, action: Action, allowed?: boolean) => Promise<void>
   /** A client that may do everything with these Tables. */
   readonly owner: (...tables: readonly string[]) => Promise<Client>
 }
@@ -79,15 +79,18 @@ export async function openScene(setting: Setting): Promise<Scene> {
       return client
     },
     allowed: (client, table, action, allowed = true) =>
-      eventually(`${client.serviceAccount} ${allowed ? 'may' : 'may not'} do ${action} with ${table}`, async () => {
-        const catalog = client.connection.service(CatalogService)
-        const answer = await catalog.canI({ table: { namespace, name: table }, action })
-        return answer.allowed === allowed ? true : undefined
-      }).then(() => {}),
+      eventually(
+        `${client.serviceAccount} ${allowed ? 'may' : 'may not'} do ${Action[action]} with ${table}`,
+        async () => {
+          const catalog = client.connection.service(CatalogService)
+          const answer = await catalog.canI({ table: { namespace, name: table }, action })
+          return answer.allowed === allowed ? true : undefined
+        },
+      ).then(() => {}),
     owner: async (...tables) => {
       const client = await scene.caller(`owner-${randomUUID().slice(0, 8)}`)
       await scene.apply(policyFor(client.serviceAccount, tables))
-      for (const table of tables) await scene.allowed(client, table, 1)
+      for (const table of tables) await scene.allowed(client, table, Action.GET)
       return client
     },
     [Symbol.asyncDispose]: async () => {

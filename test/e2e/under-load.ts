@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test'
 import type { ServerControl } from '../../devstack/server.ts'
 import { BlobService } from '../../proto/gen/blasty/v1/blob_service_pb.js'
 import { type Client, openClient } from './client.ts'
-import { type Load, ledgerResources, startLoad } from './load.ts'
+import { ledgerResources } from './ledger.ts'
+import { type Load, startLoad } from './load.ts'
 import { type CuttingProxy, cuttingProxy } from './proxy.ts'
 import { openScene, type Scene } from './scene.ts'
 import type { Setting } from './setting.ts'
@@ -27,7 +28,7 @@ export function describeUnderLoad(opened: () => Setting): void {
       const [host = '', port = ''] = setting.grpc.split(':')
       proxy = await cuttingProxy({ host, port: Number(port) })
       watching = openClient(proxy.address, client)
-      load = startLoad(client, watching)
+      load = await startLoad(client, watching)
       await load.goesOn()
     })
     after(async () => {
