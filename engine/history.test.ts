@@ -50,10 +50,16 @@ const first: TableSchema = {
 
 const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   Int32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-  String: fc.oneof(fc.constantFrom('', "it's \"quoted\"\n", 'Ä💡', 'null', '[]'), fc.string({ unit: 'grapheme', maxLength: 8 })),
+  String: fc.oneof(
+    fc.constantFrom('', 'it\'s "quoted"\n', 'Ä💡', 'null', '[]'),
+    fc.string({ unit: 'grapheme', maxLength: 8 }),
+  ),
   Int64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
   Decimal: fc.integer().map(n => `${Math.trunc(n / 100)}.${String(Math.abs(n % 100)).padStart(2, '0')}`),
-  Double: fc.oneof(fc.constantFrom('NaN', 'Infinity', '-Infinity', 0, 1e308, 5e-324), fc.double({ noNaN: true, noDefaultInfinity: true })),
+  Double: fc.oneof(
+    fc.constantFrom('NaN', 'Infinity', '-Infinity', 0, 1e308, 5e-324),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+  ),
 }
 
 type Change = { readonly key: number; readonly op: 'put' | 'delete'; readonly seed: Readonly<Record<string, unknown>> }
@@ -62,7 +68,12 @@ type Command =
   | { readonly kind: 'add'; readonly type: 'Int32' | 'String' | 'Int64' }
   | { readonly kind: 'retire'; readonly which: number }
   | { readonly kind: 'tick' }
-  | { readonly kind: 'reader'; readonly lost: 'nothing' | 'rows' | 'columns'; readonly settle: boolean; readonly status: number }
+  | {
+      readonly kind: 'reader'
+      readonly lost: 'nothing' | 'rows' | 'columns'
+      readonly settle: boolean
+      readonly status: number
+    }
   | { readonly kind: 'router'; readonly lost: boolean; readonly wait: boolean }
 
 const change: fc.Arbitrary<Change> = fc.record({
@@ -79,7 +90,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       behind: fc.constantFrom(0, 0, 1, 2),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('add' as const), type: fc.constantFrom('Int32', 'String', 'Int64') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('add' as const), type: fc.constantFrom('Int32', 'String', 'Int64') }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('retire' as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('tick' as const) }) },
   {
@@ -175,7 +189,9 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
   let reader = await on.open('reader', { sql: true })
   await reader.table.replica()
   const router = new Routed(on, start)
-  await admin.streams.add(subscriptionStreamConfig({ stream: router.stream, maxBytes: 2 ** 26, replicas: 1, metadata: {} }))
+  await admin.streams.add(
+    subscriptionStreamConfig({ stream: router.stream, maxBytes: 2 ** 26, replicas: 1, metadata: {} }),
+  )
   await router.start(false)
   try {
     for (const step of commands) {
@@ -188,7 +204,8 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
             const id = key % 3 === 0 ? `k${key}`.padEnd(200, 'x') : `k${key}`
             if (op === 'delete') return { op, row: { id } }
             const row: Record<string, unknown> = { id }
-            for (const { name, type } of schema.columns) if (name !== 'id' && seed[type] !== undefined) row[name] = seed[type]
+            for (const { name, type } of schema.columns)
+              if (name !== 'id' && seed[type] !== undefined) row[name] = seed[type]
             return { op, row: codec.row(row, 'row') }
           })
           const options = { principal: 'p', schema: schema.number, signal: patience() }
@@ -203,7 +220,11 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
         case 'add': {
           const { number, columns, ...rest } = on.newest()
           const field = number + 100
-          last = await on.announce({ ...rest, number: number + 1, columns: [...columns, column(field, `c${field}`, { type: step.type })] })
+          last = await on.announce({
+            ...rest,
+            number: number + 1,
+            columns: [...columns, column(field, `c${field}`, { type: step.type })],
+          })
           break
         }
         case 'retire': {
@@ -213,7 +234,12 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
           const gone = some[step.which % some.length]
           if (gone === undefined) break
           const left = columns.filter(one => one !== gone)
-          last = await on.announce({ ...rest, number: number + 1, columns: left, retired: [...retired, { name: gone.name, field: gone.field }] })
+          last = await on.announce({
+            ...rest,
+            number: number + 1,
+            columns: left,
+            retired: [...retired, { name: gone.name, field: gone.field }],
+          })
           break
         }
         case 'tick':
@@ -248,7 +274,11 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
     await router.reached(last)
     assert.equal((await router.events()).length, events)
     await check(on, await on.open(`fresh-${processes}`, { sql: true, schema: first }), model, last)
-    const ended = publish(connection, [{ subject: checkpointSubject(router.stream), data: Buffer.from('{}'), expect: 0 }], 5000)
+    const ended = publish(
+      connection,
+      [{ subject: checkpointSubject(router.stream), data: Buffer.from('{}'), expect: 0 }],
+      5000,
+    )
     assert.equal((await ended).kind, 'conflict', 'the checkpoint is there')
   } finally {
     await router.stop()
@@ -268,7 +298,9 @@ async function check(on: TestTable, { table, sql }: TestProcess, model: Readonly
     ...Object.fromEntries(current.columns.map(({ name }) => [name, row[name] ?? null])),
     _revision: String(revision),
   })
-  const expected = [...model.values()].sort((a, b) => Buffer.compare(encodeKey(a.row), encodeKey(b.row))).map(shownUnder)
+  const expected = [...model.values()]
+    .sort((a, b) => Buffer.compare(encodeKey(a.row), encodeKey(b.row)))
+    .map(shownUnder)
 
   const snapshot = replica.snapshot()
   const byKey = [...snapshot.rows()].map(({ row }) => shownUnder({ row: row.row(codec), revision: row.revision }))
@@ -277,7 +309,8 @@ async function check(on: TestTable, { table, sql }: TestProcess, model: Readonly
   assert.equal(replica.count, model.size)
 
   const byColumn = await rowsOf(sql, `SELECT * EXCLUDE (_commit_time) FROM ${sqlName}`)
-  const order = (rows: readonly { _revision?: unknown }[]) => rows.toSorted((a, b) => Number(a._revision) - Number(b._revision))
+  const order = (rows: readonly { _revision?: unknown }[]) =>
+    rows.toSorted((a, b) => Number(a._revision) - Number(b._revision))
   assert.deepEqual(order(byColumn), order(expected), 'rows by SQL')
 
   const folded = await foldedWatch(table, last)

@@ -48,6 +48,7 @@ export class Table {
   #marked: Promise<void> | undefined
   #closing: Promise<void> = Promise.resolve()
   #closed = false
+  readonly #stop = new AbortController()
 
   constructor(descriptor: TableDescriptor, options: TableOptions) {
     const { namespace, name, uid, stream, epoch, bucket, schema } = descriptor
@@ -128,8 +129,14 @@ export class Table {
   }
 
   /** For good: the files may belong to another Table object from then on. */
+  /** Aborted when the Table closes: whoever still waits for it gives up. */
+  get closing(): AbortSignal {
+    return this.#stop.signal
+  }
+
   async close(): Promise<void> {
     this.#closed = true
+    this.#stop.abort(new BlastyError('TABLE_NOT_READY', { table: this.log.table, reason: 'it is closing' }))
     if (this.#replica !== undefined) this.#discard(this.#replica)
     await this.#closing
   }

@@ -10,7 +10,11 @@ import { Table } from './table.ts'
 import { type TestLog, temporaryFolder, testLog } from './testing.ts'
 
 /** One process's view of the Table. */
-export type TestProcess = { readonly table: Table; readonly sql: SqlDatabase | undefined; readonly close: () => Promise<void> }
+export type TestProcess = {
+  readonly table: Table
+  readonly sql: SqlDatabase | undefined
+  readonly close: () => Promise<void>
+}
 
 export type TestTable = {
   readonly on: TestLog

@@ -26,8 +26,8 @@ const maxSharedRows = 50
 const maxSharedBytes = 64 * 1024
 const maxGroupRows = 500
 const maxGroupBytes = 1024 * 1024
-/** Groups of one writer that may be under way: one being stored, one on its way. */
-const maxUnderWay = 2
+/** Groups of one writer that may be under way. The server stores one after another, so a second one only makes both smaller. */
+const maxUnderWay = 1
 /** Writes that may wait for a group; what comes on top is stored by itself. */
 const maxWaiting = 10_000
 

@@ -108,7 +108,10 @@ test('two opened and closed over and over while rows are written show each row o
     else {
       await process.table.reached(last, 'columns', patience())
       const replica = await process.table.replica()
-      const [shown] = await rowsOf(process.sql, `SELECT count(*)::INTEGER AS n, count(DISTINCT id)::INTEGER AS d FROM ${sqlName}`)
+      const [shown] = await rowsOf(
+        process.sql,
+        `SELECT count(*)::INTEGER AS n, count(DISTINCT id)::INTEGER AS d FROM ${sqlName}`,
+      )
       assert.deepEqual(shown, { n: replica.count, d: replica.count })
     }
   }

@@ -1,6 +1,6 @@
 /**
  * Keeps the columns of one Table behind its changes. Merging costs about the same for one row as for a thousand, so
- * changes are merged in ticks: at once when a query waits, otherwise after a pause three times as long as the last tick took,
+ * changes are merged in ticks: at once when a query waits, otherwise after a pause eight times as long as the last tick took,
  * so that a steady stream of writes leaves most of a core to those who write and read.
  */
 
@@ -23,7 +23,7 @@ const maxStagedBytes = 32 * 1024 * 1024
 const minPauseMillis = 10
 const maxPauseMillis = 500
 /** Length of a pause, in ticks. */
-const pauseTicks = 3
+const pauseTicks = 8
 const tickAttempts = 5
 
 type Waiter = { readonly revision: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }

@@ -26,7 +26,11 @@ after(async () => {
 const identity = (name: string) => ({ name, uid: 'u', epoch: 1 })
 const schemasOf = (...all: TableSchema[]) => {
   const [first = filmSchema] = all
-  return new Schemas('test/films', first, async number => all.find(one => one.number === number) ?? assert.fail(`schema ${number}`))
+  return new Schemas(
+    'test/films',
+    first,
+    async number => all.find(one => one.number === number) ?? assert.fail(`schema ${number}`),
+  )
 }
 const stored = (revision: number, id: string, rest: object = {}) =>
   new StoredRow(revision, revision, Buffer.from(JSON.stringify({ id, year: revision, ...rest })))

@@ -93,8 +93,8 @@ export class ChangeSource {
           at = batch.revision
         }
         // What is left up to there changed no row; who keeps a position must still hear how far that goes.
-        const end = Math.min(known, this.#base); at = Math.max(at, end)
-        if (end > at && false) {
+        const end = Math.min(known, this.#base)
+        if (end > at) {
           yield { revision: end, commitTime: 0, schema: 0, changes: [], bytes: 0 }
           at = end
         }

@@ -40,7 +40,12 @@ function slice(columns: readonly ColumnValues[], from: number, to: number): Rows
     count: to - from,
     // Each kind goes with its values before as after.
     columns: columns.map(
-      column => ({ ...column, nulls: sliceBits(column.nulls, from, to), values: column.values.slice(from, to) }) as ColumnValues,
+      column =>
+        ({
+          ...column,
+          nulls: sliceBits(column.nulls, from, to),
+          values: column.values.slice(from, to),
+        }) as ColumnValues,
     ),
   }
 }

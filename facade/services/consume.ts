@@ -132,12 +132,15 @@ class Client {
           this.#credit--
           this.#unanswered.set(message.seq, message)
           yield { message: { case: 'delivery' as const, value: this.#delivery(message) } }
+          if (message.info.pending === 0) {
+            told = performance.now()
+            yield await this.#progress()
+          }
         }
         if (this.#stopped) break
         if (fetched === wanted && performance.now() - told < progressMillis) continue
         told = performance.now()
-        const { num_pending: pending, num_ack_pending: unacked } = await this.#consumer.info()
-        yield { message: { case: 'progress' as const, value: { pending: BigInt(pending), unacked: BigInt(unacked) } } }
+        yield await this.#progress()
       }
     } catch (error) {
       throw this.#failure ?? unavailable(error)
@@ -145,6 +148,11 @@ class Client {
       signal.removeEventListener('abort', stop)
     }
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async #progress() {
+    const { num_pending: pending, num_ack_pending: unacked } = await this.#consumer.info()
+    return { message: { case: 'progress' as const, value: { pending: BigInt(pending), unacked: BigInt(unacked) } } }
   }
 
   #allow(deliveries: number): void {
@@ -189,11 +197,7 @@ class Client {
 
 function unavailable(error: unknown): unknown {
   if (error instanceof BlastyError) return error
-  return new BlastyError(
-    'BACKEND_UNAVAILABLE',
-    { backend: 'streams server', problem: reason(error) },
-    { cause: error },
-  )
+  return new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem: reason(error) }, { cause: error })
 }
 
 function openOf(first: IteratorResult<ConsumeRequest>): ConsumeOpen {

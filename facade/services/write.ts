@@ -42,17 +42,22 @@ export async function write(request: WriteRequest, context: CallContext, searcha
   await table.beforeWrite()
   const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
   // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
-  const signal = AbortSignal.timeout(Math.ceil(left))
+  const timeout = AbortSignal.timeout(Math.ceil(left))
+  const signal = AbortSignal.any([timeout, table.closing])
   const options = {
     principal: context.identity.user,
     schema: table.schemas.current.number,
     signal,
     ...(mutationId === '' ? {} : { mutationId }),
   }
-  const committed =
-    'append' in changes
-      ? await table.writer.append(changes.append, options)
-      : await table.writer.write(changes, options)
+  const writing =
+    'append' in changes ? table.writer.append(changes.append, options) : table.writer.write(changes, options)
+  const committed = await writing.catch((error: unknown) => {
+    if (error !== timeout.reason) throw error
+    // The writer says OUTCOME_UNKNOWN when something may have been stored; this is the other case.
+    const problem = 'it did not take the write in time; nothing was written'
+    throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem }, { cause: error })
+  })
   const reached =
     ackLevel === AckLevel.SEARCHABLE && (await searchable(served, committed.revision, signal))
       ? AckLevel.SEARCHABLE

@@ -102,7 +102,7 @@ export function describeWrites(setting: () => Setting): void {
       for (const group of groups) await table.put(rowsOf(group, 0))
       const watch = follow(client, { table: table.ref, where: `owner LIKE 'g%'` })
       await watch.ready()
-      const writing = new AbortController()
+      const over = new AbortController()
       const counts = { sql: 0, list: 0, get: 0 }
       const sql = `SELECT owner, min(n) AS low, max(n) AS high, count(*) AS c FROM counters WHERE owner LIKE 'g%' GROUP BY owner`
       const readers = [
@@ -134,17 +134,20 @@ export function describeWrites(setting: () => Setting): void {
         },
       ]
       const reading = readers.map(async read => {
-        while (!writing.signal.aborted) await read()
+        while (!over.signal.aborted) await read()
       })
-      const failed = Promise.all(reading)
       const rounds = 20
       const write = async (group: number) => {
-        for (let n = 1; n <= rounds; n++) await table.put(rowsOf(group, n))
+        for (let n = 1; n <= rounds && !over.signal.aborted; n++) await table.put(rowsOf(group, n))
       }
-      await Promise.race([Promise.all(groups.map(write)), failed])
-      await eventually('every reader has read often', () => Math.min(...Object.values(counts)) >= 10)
-      writing.abort()
-      await failed
+      const writing = Promise.all(groups.map(write))
+      const enough = () => eventually('every reader has read often', () => Math.min(...Object.values(counts)) >= 10)
+      try {
+        await Promise.race([writing.then(enough), Promise.all(reading)])
+      } finally {
+        over.abort()
+        await Promise.all([writing, ...reading])
+      }
       const every = groups.length * rounds
       await watch.until(
         'all batches',
