@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
+import type { Streams } from '../backends/streams/connect.ts'
 import { announceSchema } from './log/control.ts'
 import { openSqlDatabase, type SqlDatabase } from './replica/sql-database.ts'
 import type { TableSchema } from './schema/schema.ts'
@@ -25,7 +26,10 @@ export type TestTable = {
   /** Puts the next schema into the bucket and announces it in the log; returns the revision. */
   readonly announce: (schema: TableSchema) => Promise<number>
   /** Opens the Table over a folder; `schema` is what the status tells, which may be out of date. */
-  readonly open: (directory: string, options?: { schema?: TableSchema; sql?: boolean }) => Promise<TestProcess>
+  readonly open: (
+    directory: string,
+    options?: { schema?: TableSchema; sql?: boolean; streams?: Streams },
+  ) => Promise<TestProcess>
   readonly close: () => Promise<void>
 }
 
@@ -54,7 +58,7 @@ export async function testTable(first: TableSchema): Promise<TestTable> {
       documents.set(schema.number, schema)
       return announceSchema(on.log, schema.number)
     },
-    open: async (directory, { schema = newest(), sql: wanted = false } = {}) => {
+    open: async (directory, { schema = newest(), sql: wanted = false, streams = on.streams } = {}) => {
       const dataDirectory = join(folder, directory)
       const sql = wanted
         ? await openSqlDatabase(join(folder, `${directory}.duckdb`), { memory: '512MB', threads: 1 })
@@ -63,7 +67,7 @@ export async function testTable(first: TableSchema): Promise<TestTable> {
       const table = new Table(
         { namespace: 'test', name: sqlName, uid, schema, bucket: 'bucket', stream, epoch },
         {
-          streams: on.streams,
+          streams,
           objects,
           dataDirectory,
           ...(sql === undefined ? {} : { sql: async () => sql }),

@@ -1,6 +1,6 @@
 /**
- * Group commit: small writes that come while others are being stored are stored together, as one batch. The server syncs
- * once a batch, so many writers share the cost; a writer alone waits for nobody.
+ * Group commit: when small writes come faster than the server stores them one by one, those that wait are stored together, as
+ * one batch. A batch costs the server about as much as ten single messages, whatever it holds, so few writers never share one.
  *
  * Only writes that nothing can refuse by themselves share a batch: without condition, without mutation id. Each stays all or
  * nothing, since the batch is; what it reports as its revision is the batch's end, as for every write.
@@ -26,8 +26,10 @@ const maxSharedRows = 50
 const maxSharedBytes = 64 * 1024
 const maxGroupRows = 500
 const maxGroupBytes = 1024 * 1024
-/** Groups of one writer that may be under way. The server stores one after another, so a second one only makes both smaller. */
-const maxUnderWay = 1
+/** Writes and groups that may be under way; what comes on top waits. */
+const maxUnderWay = 16
+/** Fewer waiting writes than this are cheaper one by one. */
+const minGroup = 16
 /** Writes that may wait for a group; what comes on top is stored by itself. */
 const maxWaiting = 10_000
 
@@ -37,7 +39,7 @@ export function groupCommit(commit: Commit): Commit {
 
   const start = (name: string, queue: Queue) => {
     while (queue.underWay < maxUnderWay && queue.waiting.length > 0) {
-      const group = takeGroup(queue.waiting)
+      const group = queue.waiting.length < minGroup ? queue.waiting.splice(0, 1) : takeGroup(queue.waiting)
       queue.underWay++
       void store(commit, group).finally(() => {
         queue.underWay--

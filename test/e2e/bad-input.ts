@@ -160,7 +160,7 @@ export function describeBadInput(setting: () => Setting): void {
           `INSERT INTO films VALUES ('x')`,
           'DROP TABLE films',
           'SELECT 1; SELECT 2',
-          "COPY films TO '/tmp/x'",
+          "COPY films TO 'films.csv'",
           'SELEC 1',
           '',
           `SELECT * FROM read_csv('/etc/passwd')`,
