@@ -44,6 +44,7 @@ test('a job that is taken away and given back does not begin before its last run
   await turn()
   assert.deepEqual([state.started, state.running.size, state.most], [2, 1, 1])
   const closing = jobs.close()
+  await turn()
   letEnd()
   await closing
 })

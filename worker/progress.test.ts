@@ -19,12 +19,13 @@ function slowReports() {
   return { calls, waiting, reports: reports as Reports }
 }
 
+const unexpected = (error: unknown) => assert.fail(String(error))
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 test('while one report is on its way only the newest of those that follow is kept', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { calls, waiting, reports } = slowReports()
-  const reporter = new ProgressReporter(reports, assert.fail)
+  const reporter = new ProgressReporter(reports, unexpected)
   for (const revision of [1, 2, 3, 4]) reporter.tell(report(revision))
   assert.deepEqual(calls, ['publish 1'])
   waiting[0]?.resolve()
@@ -37,7 +38,7 @@ test('while one report is on its way only the newest of those that follow is kep
 test('what was told is withdrawn at the end, behind what is still on its way, and nothing is told after', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { calls, waiting, reports } = slowReports()
-  const reporter = new ProgressReporter(reports, assert.fail)
+  const reporter = new ProgressReporter(reports, unexpected)
   reporter.tell(report(1))
   reporter.tell(report(2))
   const ending = reporter.end()
