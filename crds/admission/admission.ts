@@ -30,6 +30,7 @@ export type Admission = {
 
 const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 const served = { milliseconds: 50, times: 200 }
+const maxTries = 10
 const dryRun = '?dryRun=All&fieldValidation=Strict'
 
 /** Installs `crds`, waits until they are served, and tries objects in `namespace`, which must exist. */
@@ -60,8 +61,13 @@ export async function openAdmission(
             ...record(current),
             status: trial.status,
           })
-        const changed = { ...record(current), spec: trial.spec }
-        return verdict(await kubeRequest(access, 'PUT', `${path}/${name}${dryRun}`, changed))
+        // An operator that another test runs may touch the object in between.
+        for (let tries = 1; ; tries++) {
+          const changed = { ...record(current), spec: trial.spec }
+          const answer = await kubeRequest(access, 'PUT', `${path}/${name}${dryRun}`, changed)
+          if (answer.status !== 409 || tries === maxTries) return verdict(answer)
+          current = await kubeCall(access, 'GET', `${path}/${name}`)
+        }
       } finally {
         await kubeCall(access, 'DELETE', `${path}/${name}`)
       }
