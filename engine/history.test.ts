@@ -282,8 +282,8 @@ async function history(commands: readonly Command[], start: RouterStart): Promis
     assert.equal((await ended).kind, 'conflict', 'the checkpoint is there')
   } finally {
     await router.stop()
+    await admin.streams.delete(router.stream)
     await on.close()
-    // Its own connection is closed by now; the log's stream went with it, this one is left to the server's end.
   }
 }
 

@@ -128,12 +128,12 @@ export class Table {
     return replica
   }
 
-  /** For good: the files may belong to another Table object from then on. */
   /** Aborted when the Table closes: whoever still waits for it gives up. */
   get closing(): AbortSignal {
     return this.#stop.signal
   }
 
+  /** For good: the files may belong to another Table object from then on. */
   async close(): Promise<void> {
     this.#closed = true
     this.#stop.abort(new BlastyError('TABLE_NOT_READY', { table: this.log.table, reason: 'it is closing' }))

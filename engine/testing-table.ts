@@ -39,14 +39,16 @@ export async function testTable(first: TableSchema): Promise<TestTable> {
   const [on, { path: folder, remove }] = await Promise.all([testLog(first), temporaryFolder()])
   const documents = new Map([[first.number, first]])
   const newest = () => documents.get(documents.size) ?? first
-  const bucket: Pick<ObjectStore, 'get'> = {
+  const bucket: Pick<ObjectStore, 'get' | 'put'> = {
+    put: async () => true,
     get: async (_, key) => {
       const schema = documents.get(Number(/(\d+)\.json$/.exec(key)?.[1]))
       return schema && Buffer.from(JSON.stringify(schema))
     },
   }
   const objects = new Proxy({} as ObjectStore, {
-    get: (_, name) => (name === 'get' ? bucket.get : assert.fail(`the bucket is asked for ${String(name)}`)),
+    get: (_, name) =>
+      name === 'get' || name === 'put' ? bucket[name] : assert.fail(`the bucket is asked for ${String(name)}`),
   })
   const opened = new Set<TestProcess>()
   return {

@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream'
 import { Client, S3Error } from 'minio'
 import { BlastyError } from '../../base/errors.ts'
+import { uploadBody } from './multipart.ts'
 
 export type ObjectStoreOptions = {
   /** Such as `https://minio.storage:9000`. */
@@ -31,12 +32,12 @@ export type ObjectStore = {
     options?: { ifAbsent?: boolean; type?: string },
   ) => Promise<boolean>
   readonly head: (bucket: string, key: string) => Promise<ObjectInfo | undefined>
-  /** Streams an object in, in parts, never whole in memory. `size` in bytes when it is known. */
+  /** Streams an object in, in parts, never whole in memory. A body that breaks off leaves nothing. */
   readonly upload: (
     bucket: string,
     key: string,
-    body: Readable,
-    options: { size?: number; type: string },
+    body: AsyncIterable<Uint8Array>,
+    options: { type: string },
   ) => Promise<void>
   /** Streams an object, or `length` bytes of it from `offset`. */
   readonly download: (bucket: string, key: string, offset?: number, length?: number) => Promise<Readable>
@@ -83,10 +84,8 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
         const { size, etag, metaData } = await client.statObject(bucket, key)
         return { size, etag, type: String(metaData['content-type'] ?? 'application/octet-stream') }
       }).catch(unless(['NoSuchKey', 'NotFound'], undefined)),
-    upload: (bucket, key, body, { size, type }) =>
-      asking(async () => {
-        await client.putObject(bucket, key, body, size, { 'Content-Type': type })
-      }),
+    upload: (bucket, key, body, { type }) =>
+      asking(() => uploadBody(client, bucket, key, body, { 'Content-Type': type })),
     download: (bucket, key, offset = 0, length = 0) =>
       asking(() => client.getPartialObject(bucket, key, offset, length)),
     copy: (bucket, from, to) =>

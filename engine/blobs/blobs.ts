@@ -1,7 +1,7 @@
 /** Blobs of a Table, beside its rows, named by the SHA-256 of their content; streamed in and out, never whole in memory. */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { Readable, Transform } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { ObjectStore } from '../../backends/object-store/store.ts'
 import { BlastyError } from '../../base/errors.ts'
 
@@ -29,34 +29,38 @@ export async function storeBlob(
 ): Promise<BlobRef> {
   const hash = createHash('sha256')
   let size = 0
+  let sha256 = ''
   const limit = expected.size ?? maxBlobBytes
-  const measure = new Transform({
-    transform(chunk: Uint8Array, _, done) {
+  const measured = async function* () {
+    for await (const chunk of chunks) {
       size += chunk.length
+      if (size > limit) throw mismatch('size', `more than ${limit}`, limit)
       hash.update(chunk)
-      if (size > limit) done(mismatch('size', `more than ${limit}`, limit))
-      else done(null, chunk)
-    },
-  })
-  const temporary = uploadKey(randomUUID())
-  const source = Readable.from(chunks)
-  source.on('error', error => measure.destroy(error))
-  try {
-    await objects.upload(bucket, temporary, source.pipe(measure), {
-      type: expected.type,
-      ...(expected.size === undefined ? {} : { size: expected.size }),
-    })
-    const sha256 = hash.digest('hex')
+      yield chunk
+    }
+    sha256 = hash.digest('hex')
     if (expected.size !== undefined && size !== expected.size) throw mismatch('size', size, expected.size)
     if (expected.sha256 !== undefined && sha256 !== expected.sha256) throw mismatch('SHA-256', sha256, expected.sha256)
+  }
+  // The store says of all that breaks an upload that the upload broke; what the caller must hear is why.
+  let broken: { readonly cause: unknown } | undefined
+  const content = async function* () {
+    try {
+      yield* measured()
+    } catch (cause) {
+      broken = { cause }
+      throw cause
+    }
+  }
+  const temporary = uploadKey(randomUUID())
+  try {
+    await objects.upload(bucket, temporary, content(), { type: expected.type })
     await objects.copy(bucket, temporary, keyOf(sha256))
     await objects.remove(bucket, [temporary])
     return { sha256, size, type: expected.type }
   } catch (error) {
-    source.destroy()
-    // What failed is what the caller must hear of, also where the store is away and keeps the leftover.
     await objects.remove(bucket, [temporary]).catch(() => {})
-    throw measure.errored ?? error
+    throw broken?.cause ?? error
   }
 }
 

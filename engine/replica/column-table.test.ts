@@ -65,23 +65,38 @@ function failing(connection: DuckDBConnection, from: number, once: boolean) {
       throw new Error('the disk is gone')
     }
   }
+  /** Each statement of a text is a step: those before the one that fails are carried out. */
+  const runSteps = async (run: (text: string) => Promise<unknown>, text: string) => {
+    const done: string[] = []
+    for (const statement of text.split('; ')) {
+      try {
+        step()
+      } catch (error) {
+        if (done.length > 0) await run(done.join('; '))
+        throw error
+      }
+      done.push(statement)
+    }
+    return run(text)
+  }
   const stepping = <T extends object>(target: T, names: readonly string[]): T =>
     new Proxy(target, {
       get(on, name) {
         const value: unknown = Reflect.get(on, name, on)
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
+          if (name === 'run') {
+            const [text, ...rest] = args
+            return runSteps(part => Reflect.apply(value, on, [part, ...rest]), String(text))
+          }
           if (names.includes(String(name))) step()
           const result: unknown = Reflect.apply(value, on, args)
           if (!(result instanceof Promise)) return result
-          return result.then((made: object) => {
-            if (name === 'prepare') return stepping(made, ['bind', 'run'])
-            return name === 'createAppender' ? stepping(made, ['appendDataChunk']) : made
-          })
+          return result.then((made: object) => (name === 'createAppender' ? stepping(made, ['appendDataChunk']) : made))
         }
       },
     })
-  return { state, connection: stepping(connection, ['run', 'prepare', 'createAppender']) }
+  return { state, connection: stepping(connection, ['createAppender']) }
 }
 
 test('a process that dies at any step of a tick leaves columns that go on where they were, each row once', async () => {

@@ -3,7 +3,7 @@
  * their revision, the new ones appended, the position moved, all in one transaction.
  */
 
-import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBPreparedStatement, VARCHAR } from '@duckdb/node-api'
+import { BIGINT, type DuckDBConnection, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Schemas } from '../schema/schemas.ts'
@@ -23,7 +23,6 @@ const staging = '_blasty_staged'
 export class ColumnTable {
   readonly #connection: DuckDBConnection
   readonly #identity: ColumnIdentity
-  readonly #statements = new Map<string, DuckDBPreparedStatement>()
   #schema: TableSchema
   /** The revision that queries see. */
   #revision: number
@@ -113,8 +112,6 @@ export class ColumnTable {
       }
       await this.#connection.run(`UPDATE ${positionsTable} SET schema = $1 WHERE name = $2`, [schema.number, name])
     })
-    for (const statement of this.#statements.values()) statement.destroySync()
-    this.#statements.clear()
     this.#schema = schema
   }
 
@@ -145,10 +142,9 @@ export class ColumnTable {
     this.#bytes = 0
     try {
       await inTransaction(this.#connection, async () => {
-        if (deletes.length > 0) await this.#delete(deletes)
-        if (inserts.size > 0) await this.#insert([...inserts.values()], false)
-        if (appends.length > 0) await this.#insert(appends, true)
-        await this.#advance(revision)
+        const rows = inserts.size > 0 ? [...inserts.values()] : appends
+        if (rows.length > 0) await this.#append(rows)
+        await this.#merge(deletes, rows.length > 0, appends.length > 0, revision)
       })
       this.#revision = revision
     } catch (error) {
@@ -158,7 +154,6 @@ export class ColumnTable {
   }
 
   close(): void {
-    for (const statement of this.#statements.values()) statement.destroySync()
     this.#connection.closeSync()
   }
 
@@ -175,24 +170,26 @@ export class ColumnTable {
     this.#bytes += failed.bytes
   }
 
-  /** Moves the position on from where this table believes it to be; anything else would merge twice or leave something out. */
-  async #advance(revision: number): Promise<void> {
+  /**
+   * Deletes the versions that ended, moves in what is in the staging table, and moves the position on from where this table
+   * believes it to be; anything else would merge twice or leave something out. All in one call: each answer of the
+   * database has to wait its turn behind everything else that the process does.
+   */
+  async #merge(deletes: readonly number[], staged: boolean, many: boolean, revision: number): Promise<void> {
     const { name } = this.#identity
-    const moved = await this.#run(
-      `UPDATE ${positionsTable} SET revision = $1 WHERE name = $2 AND revision = $3 AND schema = $4`,
-      [BigInt(revision), name, BigInt(this.#revision), this.#schema.number],
-    )
-    if (moved !== 1) throw new BlastyError('INTERNAL', { id: `columns of ${name} are not at ${this.#revision}` })
+    const table = quoteIdentifier(name)
+    const ended = `DELETE FROM ${table} WHERE ${revisionColumn} IN (SELECT unnest([${deletes.join(', ')}]::BIGINT[]))`
+    const statements = [
+      ...(deletes.length > 0 ? [ended] : []),
+      ...(staged ? [insertStaged(name, this.#schema, staging, many), `DELETE FROM ${staging}`] : []),
+      `UPDATE ${positionsTable} SET revision = ${revision}
+        WHERE name = ${quoteText(name)} AND revision = ${this.#revision} AND schema = ${this.#schema.number}`,
+    ]
+    const { rowsChanged } = await this.#connection.run(statements.join('; '))
+    if (rowsChanged !== 1) throw new BlastyError('INTERNAL', { id: `columns of ${name} are not at ${this.#revision}` })
   }
 
-  async #delete(revisions: readonly number[]): Promise<void> {
-    const list = revisions.join(', ')
-    await this.#connection.run(
-      `DELETE FROM ${quoteIdentifier(this.#identity.name)} WHERE ${revisionColumn} IN (SELECT unnest([${list}]::BIGINT[]))`,
-    )
-  }
-
-  async #insert(rows: readonly Staged[], many: boolean): Promise<void> {
+  async #append(rows: readonly Staged[]): Promise<void> {
     const appender = await this.#connection.createAppender(staging, 'main', 'temp')
     try {
       for (let from = 0; from < rows.length; from += chunkRows) {
@@ -216,19 +213,6 @@ export class ColumnTable {
       // Closing flushes: left open, it would do so whenever its memory is collected, outside of this transaction.
       appender.closeSync()
     }
-    await this.#run(insertStaged(this.#identity.name, this.#schema, staging, many))
-    await this.#run(`DELETE FROM ${staging}`)
-  }
-
-  /** Returns how many rows changed. */
-  async #run(sql: string, values: (bigint | number | string)[] = []): Promise<number> {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = await this.#connection.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    if (values.length > 0) statement.bind(values)
-    return (await statement.run()).rowsChanged
   }
 }
 

@@ -179,3 +179,11 @@ test('a refusal says where', async () => {
   )
   await assert.rejects(guardQuery('SELECT 1 FORM films WHERE', visible), /at position \d+/)
 })
+
+test('a text judged for one caller is judged anew for another who may see less', async () => {
+  const text = 'SELECT count(*) AS judged_twice FROM films'
+  assert.deepEqual((await guardQuery(text, new Set(['films', 'people']))).tables, ['films'])
+  assert.deepEqual((await guardQuery(text, new Set(['people', 'films']))).tables, ['films'])
+  await assert.rejects(guardQuery(text, new Set(['people'])), { code: 'TABLE_NOT_FOUND' })
+  assert.deepEqual((await guardQuery(text, new Set(['films']))).tables, ['films'])
+})

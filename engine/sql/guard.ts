@@ -18,12 +18,30 @@ export type GuardedQuery = {
   readonly parameters: readonly string[]
 }
 
+/** Judgements of texts that came lately: the answer depends on nothing but the text and what the caller may see. */
+const judged = new Map<string, GuardedQuery>()
+const maxJudged = 1_000
+/** Longer texts are seldom sent twice. */
+const maxJudgedLength = 4_096
+
 /**
  * Accepts exactly one SELECT over `visible` tables (lower-case names) with functions of the allow-list.
  * Throws `INVALID_SQL`, `TABLE_NOT_FOUND` (whether or not a table the caller may not see exists) or `UNSUPPORTED`.
  */
 export async function guardQuery(sql: string, visible: ReadonlySet<string>): Promise<GuardedQuery> {
   if (sql.length > maxQueryLength) refuse(`the text is longer than ${maxQueryLength} characters`)
+  if (sql.length > maxJudgedLength) return judgeQuery(sql, visible)
+  const key = JSON.stringify([sql, [...visible].sort()])
+  const query = judged.get(key) ?? (await judgeQuery(sql, visible))
+  // Taken out and put back, so that the first one is the one not asked for the longest.
+  judged.delete(key)
+  judged.set(key, query)
+  const [oldest] = judged.size > maxJudged ? judged.keys() : []
+  if (oldest !== undefined) judged.delete(oldest)
+  return query
+}
+
+async function judgeQuery(sql: string, visible: ReadonlySet<string>): Promise<GuardedQuery> {
   if (!sql.isWellFormed() || sql.includes('\0')) refuse('the text is not valid Unicode without NUL')
   const parsed = await parseSql(sql)
   if (!parsed.ok) return refuse(problemOf(parsed))

@@ -52,7 +52,9 @@ test('the parser still answers after all of them', async () => {
 })
 
 test('the parser refuses more waiting statements than its bound, and recovers', async () => {
-  const outcomes = await Promise.allSettled(Array.from({ length: 1_200 }, () => guardQuery('SELECT 1', visible)))
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 1_200 }, (_, i) => guardQuery(`SELECT ${10_000 + i}`, visible)),
+  )
   const refused = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []))
   assert.equal(refused.length, 200)
   assert.ok(refused.every(error => isBlastyError(error, 'QUERY_LIMIT')))

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { blobValue, type DuckDBConnection, DuckDBDateValue } from '@duckdb/node-api'
 import { isBlastyError } from '../../base/errors.ts'
@@ -22,7 +21,11 @@ let films: ColumnTable
 let twins: ColumnTable
 
 const open = async (name: string) =>
-  ColumnTable.open(await sql.connect(), { name, uid: 'u', epoch: 1 }, new Schemas('t', filmSchema, async () => filmSchema))
+  ColumnTable.open(
+    await sql.connect(),
+    { name, uid: 'u', epoch: 1 },
+    new Schemas('t', filmSchema, async () => filmSchema),
+  )
 
 /** One change of row `id`, as revision `revision`. */
 const batch = (revision: number, id: string, rest: object, old?: StoredRow): [ChangeBatch, StoredRow] => {
@@ -86,7 +89,7 @@ const refused = (query: string, code: Parameters<typeof isBlastyError>[1]) =>
 test('every type comes back as it is in DuckDB', async () => {
   const cases: readonly [expression: string, type: string, value: unknown][] = [
     ['true', 'Boolean', true],
-    ['-128::TINYINT', 'Int32', -128],
+    ['(-128)::TINYINT', 'Int32', -128],
     ['65535::USMALLINT', 'Int32', 65_535],
     ['(-2147483648)::INTEGER', 'Int32', -2_147_483_648],
     ['4294967295::UINTEGER', 'Int64', 4_294_967_295n],
@@ -127,9 +130,10 @@ test('every type comes back as it is in DuckDB', async () => {
 
 test('parameters are values, by place or by name, and neither too few nor too many', async () => {
   const injected = "'; DROP TABLE films; --"
-  assert.deepEqual(await valuesOf({ sql: 'SELECT $1 AS v, id FROM films WHERE year = $2', parameters: [injected, -1] }), [
-    [injected, 'b'],
-  ])
+  assert.deepEqual(
+    await valuesOf({ sql: 'SELECT $1 AS v, id FROM films WHERE year = $2', parameters: [injected, -1] }),
+    [[injected, 'b']],
+  )
   assert.deepEqual(
     await valuesOf({ sql: 'SELECT id FROM films WHERE year > $least ORDER BY 1', parameters: { least: -5n } }),
     [['a'], ['b']],
@@ -162,17 +166,27 @@ test('no way of writing it reaches a table the caller may not see, or one of the
     'SELECT * FROM films UNION ALL SELECT * FROM secrets',
   ]
   for (const query of queries) await refused(query, 'TABLE_NOT_FOUND')
-  for (const query of ['SELECT * FROM main._blasty_positions', 'SELECT * FROM test.main.films', 'SELECT * FROM temp._blasty_staged']) {
+  for (const query of [
+    'SELECT * FROM main._blasty_positions',
+    'SELECT * FROM test.main.films',
+    'SELECT * FROM temp._blasty_staged',
+  ]) {
     await refused(query, 'INVALID_SQL')
   }
-  assert.deepEqual(await valuesOf({ sql: 'WITH _blasty_positions AS (SELECT 1 AS n) SELECT * FROM _blasty_positions' }), [[1]])
+  assert.deepEqual(
+    await valuesOf({ sql: 'WITH _blasty_positions AS (SELECT 1 AS n) SELECT * FROM _blasty_positions' }),
+    [[1]],
+  )
 })
 
 test('a name that is no namespace opens no file', async () => {
   for (const name of ['../up', 'a/b', '', 'A', 'a.b', '.', 'x'.repeat(64), 'a\0b']) {
     await assert.rejects(databases.of(name), error => isBlastyError(error, 'INVALID_ARGUMENT'), name)
   }
-  assert.deepEqual(readdirSync(folder.path).filter(name => name.endsWith('.duckdb')), ['test.duckdb'])
+  assert.deepEqual(
+    readdirSync(folder.path).filter(name => name.endsWith('.duckdb')),
+    ['test.duckdb'],
+  )
 })
 
 const endless = 'SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range + b.range = -1'
@@ -194,7 +208,7 @@ test('a query that needs more memory than there is ends with QUERY_LIMIT, and th
 })
 
 test('an error of the statement is told, and nothing of the machine with it', async () => {
-  await assert.rejects(partsOf({ sql: "SELECT CAST(id AS INTEGER) FROM films" }), error => {
+  await assert.rejects(partsOf({ sql: 'SELECT CAST(id AS INTEGER) FROM films' }), error => {
     assert.ok(isBlastyError(error, 'QUERY_FAILED'))
     assert.match(error.message, /Could not convert string 'a' to INT32/)
     return !error.message.includes(folder.path)
@@ -240,7 +254,9 @@ test('a client that does not read holds neither a turn nor a connection past the
 test('one who goes before the end gives its turn back', async () => {
   const admission = new Admission({ running: 1, waiting: 0 })
   for (let i = 0; i < 3; i++) {
-    for await (const part of runQuery(options({ sql: 'SELECT * FROM films', admit: signal => admission.enter(signal) }))) {
+    for await (const part of runQuery(
+      options({ sql: 'SELECT * FROM films', admit: signal => admission.enter(signal) }),
+    )) {
       if (part.kind === 'columns') break
     }
   }

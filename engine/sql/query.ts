@@ -102,8 +102,9 @@ async function* stream(
   tables: readonly string[],
   values: QueryParameters,
 ): AsyncGenerator<QueryPart> {
-  await connection.run('BEGIN TRANSACTION READ ONLY')
-  const positions = await connection.runAndReadAll(`SELECT name, revision FROM ${positionsTable}`)
+  const positions = await connection.runAndReadAll(
+    `BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
+  )
   const known = new Map(positions.getRowsJS().map(([name, revision]) => [String(name), Number(revision)]))
   const result = await connection.stream(
     text,

@@ -18,7 +18,11 @@ const progressMillis = 15_000
 const maxFetched = 64
 
 /** Serves one client of a Subscription until it or the server ends the call. */
-export async function* consume(scope: Scope, requests: AsyncIterable<ConsumeRequest>, context: CallContext) {
+export async function* consume(
+  scope: Pick<Scope, 'subscription'>,
+  requests: AsyncIterable<ConsumeRequest>,
+  context: CallContext,
+) {
   const incoming = requests[Symbol.asyncIterator]()
   const open = openOf(await incoming.next())
   const { subscription, served } = scope.subscription(context.identity, open.subscription)
@@ -122,6 +126,8 @@ class Client {
         }
         const wanted = Math.min(this.#credit, maxFetched)
         this.#fetching = await this.#consumer.fetch({ max_messages: wanted, expires: progressMillis })
+        // Stopped while it was asked for: `stop` had nothing to stop yet.
+        if (this.#stopped) this.#fetching.stop()
         let fetched = 0
         for await (const message of this.#fetching) {
           fetched++

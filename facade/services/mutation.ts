@@ -26,7 +26,10 @@ const maxChunksInFlight = 8
 const maxImportIdLength = 100
 const progressMillis = 1000
 
-export function mutationService(scope: Scope, searchable: Searchable): ServiceImplementation<typeof MutationService> {
+export function mutationService(
+  scope: Pick<Scope, 'table'>,
+  searchable: Searchable,
+): ServiceImplementation<typeof MutationService> {
   return {
     async write({ table: ref, mutations, mutationId, ackLevel }, context) {
       const served = scope.table(context.identity, ref, 'table', ...actionsOf(mutations))
@@ -89,7 +92,7 @@ type Ack = {
 }
 
 async function* importRows(
-  scope: Scope,
+  scope: Pick<Scope, 'table'>,
   searchable: Searchable,
   requests: AsyncIterable<ImportRequest>,
   context: CallContext,

@@ -172,13 +172,26 @@ export async function patiently<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const left = Math.min(defaultPatienceMillis, Math.max(0, deadline - Date.now() - answerMillis))
-  const timeout = AbortSignal.timeout(Math.ceil(left))
+  using timeout = timeLimit(left)
   try {
-    return await work(AbortSignal.any([signal, timeout]))
+    return await work(AbortSignal.any([signal, timeout.signal]))
   } catch (error) {
-    if (timeout.aborted && !signal.aborted && error === timeout.reason) {
+    if (timeout.signal.aborted && !signal.aborted && error === timeout.signal.reason) {
       throw new BlastyError('WAIT_TIMEOUT', { what, revision }, { cause: error })
     }
     throw error
   }
+}
+
+/**
+ * A signal that aborts after some milliseconds, unless it is disposed of before. `AbortSignal.timeout` keeps its timer until
+ * it fires: thousands of calls a second would each leave one behind for half a minute.
+ */
+export function timeLimit(millis: number): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController()
+  const timer = setTimeout(
+    () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
+    Math.ceil(millis),
+  )
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
 }

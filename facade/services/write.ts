@@ -6,6 +6,7 @@ import type { Committed, RowChange } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { CallContext } from '../grpc/context.ts'
+import { timeLimit } from './scope.ts'
 import type { Searchable } from './searchable.ts'
 import { tokenOf } from './token.ts'
 
@@ -42,7 +43,8 @@ export async function write(request: WriteRequest, context: CallContext, searcha
   await table.beforeWrite()
   const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
   // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
-  const timeout = AbortSignal.timeout(Math.ceil(left))
+  using limit = timeLimit(left)
+  const timeout = limit.signal
   const signal = AbortSignal.any([timeout, table.closing])
   const options = {
     principal: context.identity.user,
