@@ -1,5 +1,6 @@
 /** Live watching of a Table: from now, from a revision, or from a snapshot of its rows, without gap or duplicate. */
 
+import { setImmediate } from 'node:timers/promises'
 import type { StoredRow } from '../replica/change.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
@@ -30,6 +31,7 @@ export type WatchOptions = {
 }
 
 const messageBytes = 512 * 1024
+const rowsAtOnce = 2_000
 
 /**
  * Follows a Table until the signal is aborted. The reader sets the pace: one that falls behind is served from the ring
@@ -142,8 +144,11 @@ async function* snapshotRows(
   }
   if (table.keyed) {
     const snapshot = replica.snapshot()
+    let looked = 0
     try {
       for (const { row } of snapshot.rows()) {
+        // A large Table of which few rows are wanted must not hold up all else that this process does.
+        if (++looked % rowsAtOnce === 0) await setImmediate()
         if (signal.aborted) break
         if (test(row.row(codec)) && full(row)) yield flush()
       }
