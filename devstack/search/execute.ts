@@ -106,8 +106,8 @@ export class Executor {
   }
 
   async #executeDocuments(batch: Task[]): Promise<void> {
-    const todo = batch.values()
-    let task = todo.next().value
+    const remaining = batch.values()
+    let task = remaining.next().value
     let work = task && this.#documentWork(task)
     while (task && work) {
       try {
@@ -117,7 +117,7 @@ export class Executor {
             if (!step.done) continue
             if (step.value) this.#finishFailed(task, step.value)
             else this.#queue.finish(task, 'succeeded', null)
-            task = todo.next().value
+            task = remaining.next().value
             work = task && this.#documentWork(task)
           }
         })

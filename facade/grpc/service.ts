@@ -51,7 +51,7 @@ export function grpcService<S extends Pick<DescService, 'method' | 'methods' | '
   const functions = implementation as Readonly<Record<string, DynamicHandler>>
   for (const method of desc.methods) {
     const handler = functions[method.localName]
-    if (!handler) throw new TypeError(`${desc.typeName}.${method.localName} is not implemented`)
+    if (!handler) throw new TypeError(`${desc.typeName}.${method.localName} has no handler`)
     const definitionOfMethod = definitionOf(desc, method)
     definition[method.name] = definitionOfMethod
     handlers[method.name] = new MethodServer(method, definitionOfMethod.path, options).serve(handler)

@@ -1,10 +1,16 @@
 /** CatalogService: what there is for the caller, and what the caller may do. */
 
 import { BlastyError } from '../../base/errors.ts'
+import type { Index, Subscription } from '../../crds/types.gen.ts'
 import { indexes, subscriptions, tables } from '../../directory/kinds.ts'
 import type { Column } from '../../engine/schema/schema.ts'
-import { keyFor } from '../../operator/mod.ts'
-import { Action as ActionMessage, type CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
+import { type Kind, keyFor } from '../../operator/mod.ts'
+import {
+  Action as ActionMessage,
+  type CatalogService,
+  type ListIndexesRequest,
+  type ListSubscriptionsRequest,
+} from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { Identity } from '../auth/identity.ts'
 import type { Action } from '../auth/policy.ts'
@@ -61,6 +67,23 @@ export function catalogService(scope: Scope, services: TableServices): ServiceIm
     }
     return { namespace, name, served: directory.table(namespace, name) }
   }
+  /** A page of what hangs on Tables on which the caller may do `action`. */
+  const dependents = <T extends Index | Subscription>(
+    kind: Kind<T>,
+    action: Action,
+    { namespace, table, pageSize, pageToken }: ListIndexesRequest | ListSubscriptionsRequest,
+    identity: Identity,
+  ) => {
+    const found = directory
+      .read(kind)
+      .list(namespace === '' ? undefined : namespace)
+      .filter(({ spec }) => table === '' || spec.tableRef.name === table)
+      .filter(({ metadata, spec }) =>
+        scope.allowed(identity, { namespace: metadata.namespace, name: spec.tableRef.name }).has(action),
+      )
+      .map(one => ({ namespace: one.metadata.namespace, name: one.metadata.name, one }))
+    return pageOf(found, pageSize, pageToken)
+  }
   return {
     async listTables({ namespace, pageSize, pageToken }, { identity }) {
       const found = directory
@@ -104,19 +127,8 @@ export function catalogService(scope: Scope, services: TableServices): ServiceIm
         service: proto.service.typeName,
       }
     },
-    async listIndexes({ namespace, table, pageSize, pageToken }, { identity }) {
-      const found = directory
-        .read(indexes)
-        .list(namespace === '' ? undefined : namespace)
-        .filter(({ spec }) => table === '' || spec.tableRef.name === table)
-        .filter(({ metadata, spec }) =>
-          scope.allowed(identity, { namespace: metadata.namespace, name: spec.tableRef.name }).has('Search'),
-        )
-      const { items, nextPageToken } = pageOf(
-        found.map(one => ({ ...one.metadata, one })),
-        pageSize,
-        pageToken,
-      )
+    async listIndexes(request, { identity }) {
+      const { items, nextPageToken } = dependents(indexes, 'Search', request, identity)
       return {
         nextPageToken,
         indexes: items.map(({ namespace, name, one }) => ({
@@ -130,19 +142,8 @@ export function catalogService(scope: Scope, services: TableServices): ServiceIm
         })),
       }
     },
-    async listSubscriptions({ namespace, table, pageSize, pageToken }, { identity }) {
-      const found = directory
-        .read(subscriptions)
-        .list(namespace === '' ? undefined : namespace)
-        .filter(({ spec }) => table === '' || spec.tableRef.name === table)
-        .filter(({ metadata, spec }) =>
-          scope.allowed(identity, { namespace: metadata.namespace, name: spec.tableRef.name }).has('Subscribe'),
-        )
-      const { items, nextPageToken } = pageOf(
-        found.map(one => ({ ...one.metadata, one })),
-        pageSize,
-        pageToken,
-      )
+    async listSubscriptions(request, { identity }) {
+      const { items, nextPageToken } = dependents(subscriptions, 'Subscribe', request, identity)
       return {
         nextPageToken,
         subscriptions: items.map(({ namespace, name, one }) => ({
