@@ -1,6 +1,7 @@
 /** What kubectl applies becomes Ready, and what is written is found by every reader at the token returned. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { Client } from './client.ts'
 import { blockbusters, film, filmsIndex, filmsTable } from './films.ts'
@@ -26,6 +27,22 @@ export function describeReads(setting: () => Setting): void {
       for (const name of ['table.blasty.dev/films', 'index.blasty.dev/films', 'subscription.blasty.dev/blockbusters']) {
         assert.match(shown, new RegExp(`${name}.*True`))
       }
+    })
+
+    it('is listed in the catalogue with its Index and its Subscription, by namespace and Table', async () => {
+      const { namespace } = scene
+      const catalog = client.connection.service(CatalogService)
+      const { indexes } = await catalog.listIndexes({ namespace, table: 'films' })
+      assert.deepEqual(
+        indexes.map(one => [one.index?.name, one.table, one.ready]),
+        [['films', 'films', true]],
+      )
+      const { subscriptions } = await catalog.listSubscriptions({ namespace })
+      assert.deepEqual(
+        subscriptions.map(one => one.subscription?.name),
+        ['blockbusters'],
+      )
+      assert.deepEqual((await catalog.listIndexes({ namespace, table: 'other' })).indexes, [])
     })
 
     it('gives a row written to Get, List, SQL, a Watch and a Subscription at the token returned', async () => {
