@@ -12,7 +12,7 @@ import { type Expectation, optimisticConditions, settleConditions } from './cond
 import { groupCommit } from './group.ts'
 import { type ChangeLog, logState } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
-import { headersOf, type Operation } from './record.ts'
+import { headersOf, type Operation, rowSeparator } from './record.ts'
 
 /** Most rows of one atomic write: a batch of 1,000 messages less the mutation marker and the guard. */
 export const maxBatchRows = 998
@@ -245,9 +245,9 @@ function packRows(rows: readonly Row[], subject: string): Encoded[] {
   rows.forEach((row, index) => {
     const body = bodyOf(row, index)
     if (bytes + body.length > appendMessageBytes) flush()
-    if (parts.length > 0) parts.push(Buffer.from(','))
+    if (parts.length > 0) parts.push(rowSeparator)
     parts.push(body)
-    bytes += body.length + 1
+    bytes += body.length + rowSeparator.length
   })
   flush()
   return messages

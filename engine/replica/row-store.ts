@@ -3,12 +3,12 @@
  * A batch is one transaction. The files are a cache: anything doubtful is thrown away and read again from the log.
  */
 
-import { readFileSync, rmSync } from 'node:fs'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import type { Database } from 'lmdb'
 import { BlastyError } from '../../base/errors.ts'
 import type { LogBatch } from '../log/record.ts'
 import type { KeyEncoder } from '../schema/key.ts'
 import type { RowCodec } from '../schema/rows.ts'
+import { binary, openCacheStore } from './cache-store.ts'
 import {
   type Change,
   type ChangeBatch,
@@ -49,16 +49,6 @@ export type RowStore = {
 }
 
 const format = 1
-const maxMapBytes = 1024 ** 4
-
-/** Without a sync a crash of the machine, not of the process, may leave torn pages: the files are good for one boot. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return `process ${process.pid} ${performance.timeOrigin}`
-  }
-}
 
 function ringKey(revision: number): Buffer {
   const key = Buffer.alloc(8)
@@ -68,19 +58,10 @@ function ringKey(revision: number): Buffer {
 
 /** `table` is `namespace/name`, for messages. */
 export function openRowStore(path: string, identity: RowStoreIdentity, table: string): RowStore {
-  const stamp = JSON.stringify({ format, ...identity, boot: bootId() })
-  let root = openRoot(path)
-  if (root.getBinary('stamp')?.toString() !== stamp) {
-    root.close()
-    rmSync(path, { recursive: true, force: true })
-    root = openRoot(path)
-    root.putSync('stamp', Buffer.from(stamp))
-    root.putSync('revision', Buffer.from('0'))
-  }
-  const options = { encoding: 'binary', keyEncoding: 'binary' } as const
-  const rows: Database<Buffer, Buffer> = root.openDB('rows', options)
-  const ring: Database<Buffer, Buffer> = root.openDB('ring', options)
-  let revision = Number(root.getBinary('revision')?.toString())
+  const root = openCacheStore(path, { format, ...identity })
+  const rows: Database<Buffer, Buffer> = root.openDB('rows', binary)
+  const ring: Database<Buffer, Buffer> = root.openDB('ring', binary)
+  let revision = Number(root.getBinary('revision')?.toString() ?? 0)
   let count = rows.getCount()
   /** Batches that only announce a schema are kept in the ring too, so that columns meet it in its place. */
   let lastSchema = 0
@@ -190,16 +171,4 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
       return root.close()
     },
   }
-}
-
-function openRoot(path: string): RootDatabase<Buffer, string> {
-  return open({
-    path,
-    encoding: 'binary',
-    noSync: true,
-    mapSize: maxMapBytes,
-    maxDbs: 4,
-    maxReaders: 512,
-    compression: false,
-  })
 }

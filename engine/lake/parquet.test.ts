@@ -1,0 +1,131 @@
+/** Rows of every type go into Parquet files and come back as they were; statistics bound them. */
+
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { rowCodec } from '../schema/rows.ts'
+import type { Row, TableSchema } from '../schema/schema.ts'
+import { filmSchema, temporaryFolder } from '../testing.ts'
+import { type LakeRow, ParquetFiles, type SourceFile } from './parquet.ts'
+
+const schema: TableSchema = {
+  ...filmSchema,
+  columns: [
+    ...filmSchema.columns,
+    { name: 'ids', type: 'Array', items: { type: 'UUID' }, required: false, field: 20 },
+    { name: 'keys', type: 'Array', items: { type: 'Bytes' }, required: false, field: 21 },
+    { name: 'sums', type: 'Array', items: { type: 'Decimal', precision: 38, scale: 10 }, required: false, field: 22 },
+    { name: 'nums', type: 'Array', items: { type: 'Double' }, required: false, field: 23 },
+    { name: 'times', type: 'Array', items: { type: 'Timestamp' }, required: false, field: 24 },
+    { name: 'poster', type: 'Blob', required: false, field: 25 },
+    { name: 'big', type: 'Decimal', precision: 38, scale: 0, required: false, field: 26 },
+  ],
+}
+const codec = rowCodec(schema, 'test/films')
+
+async function withFiles<T>(work: (files: ParquetFiles, folder: string) => Promise<T>): Promise<T> {
+  const { path, remove } = await temporaryFolder()
+  const files = await ParquetFiles.open(path, { memory: '256MB', threads: 1 })
+  try {
+    return await work(files, path)
+  } finally {
+    files.close()
+    await remove()
+  }
+}
+
+const line = (row: Row, revision: number) =>
+  `${JSON.stringify({ _revision: revision, _commit_time: 1_700_000_000_000_000 + revision, ...row })}\n`
+
+async function write(files: ParquetFiles, folder: string, rows: readonly Row[], name = 'rows') {
+  const from = join(folder, `${name}.ndjson`)
+  await writeFile(from, rows.map((row, index) => line(row, index + 1)).join(''))
+  const file = join(folder, `${name}.parquet`)
+  return { file, ...(await files.writeRows(schema, from, file)) }
+}
+
+async function readAll(files: ParquetFiles, source: SourceFile, as = schema): Promise<LakeRow[]> {
+  const found: LakeRow[] = []
+  for await (const rows of files.read(as, source)) found.push(...rows)
+  return found.sort((a, b) => a.position - b.position)
+}
+
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 4 })
+const text = fc.oneof(
+  fc.constantFrom('', 'null', '[]', 'it\'s "quoted"\\\n\t', 'Ä💡\u{10ffff}', '\u007f\u2028', 'NaN', 'x'.repeat(5_000)),
+  fc.string({ unit: 'grapheme' }).filter(value => !value.includes('\0')),
+)
+const double = fc.oneof(
+  fc.constantFrom('NaN', 'Infinity', '-Infinity', 0, 1, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 0.1),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+)
+const digits = (count: number) => fc.bigInt({ min: -(10n ** BigInt(count)) + 1n, max: 10n ** BigInt(count) - 1n })
+const scaled = (count: number, scale: number) =>
+  digits(count).map(value => {
+    const all = String(value < 0n ? -value : value).padStart(scale + 1, '0')
+    return `${value < 0n ? '-' : ''}${all.slice(0, -scale)}.${all.slice(-scale)}`
+  })
+const day = fc.constantFrom('0001-01-01', '1582-10-10', '1969-12-31', '2024-02-29', '9999-12-31')
+const moment = fc
+  .tuple(day, fc.constantFrom('00:00:00.000000Z', '23:59:59.999999Z', '12:00:00.000001Z', '06:30:00.100000Z'))
+  .map(([date, time]) => `${date}T${time}`)
+const bytes = fc.uint8Array({ maxLength: 20 }).map(value => Buffer.from(value).toString('base64'))
+const uuid = fc.uuid()
+
+const givenRow = fc.record({
+  id: text,
+  title: maybe(text),
+  votes: maybe(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String)),
+  gross: maybe(scaled(18, 2)),
+  rating: maybe(double),
+  released: maybe(day),
+  seen: maybe(moment),
+  tags: maybe(fc.array(text, { maxLength: 4 })),
+  place: maybe(
+    fc.record({
+      lat: fc.double({ min: -90, max: 90, noNaN: true }),
+      lon: fc.double({ min: -180, max: 180, noNaN: true }),
+    }),
+  ),
+  raw: maybe(bytes),
+  extra: maybe(fc.jsonValue().filter(value => value !== null && !JSON.stringify(value).includes('u0000'))),
+  flag: maybe(fc.boolean()),
+  uid: maybe(uuid),
+  year: maybe(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })),
+  ids: maybe(fc.array(uuid, { maxLength: 3 })),
+  keys: maybe(fc.array(bytes, { maxLength: 3 })),
+  sums: maybe(fc.array(scaled(38, 10), { maxLength: 3 })),
+  nums: maybe(fc.array(double, { maxLength: 3 })),
+  times: maybe(fc.array(moment, { maxLength: 3 })),
+  poster: maybe(fc.constant({ sha256: 'ab'.repeat(32), size: 12, type: 'image/png' })),
+  big: maybe(digits(38).map(String)),
+})
+
+test('rows of every type come back from a file as they were written', () =>
+  withFiles(async (files, folder) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(givenRow, { minLength: 1, maxLength: 20 }), async given => {
+        const rows = given.map(row => codec.row(JSON.parse(JSON.stringify(row)), 'row'))
+        const { file, rows: count } = await write(files, folder, rows)
+        assert.equal(count, rows.length)
+        const found = await readAll(files, { file, deleted: [] })
+        assert.deepEqual(
+          found.map(({ position, revision, commitTime, body }) => [
+            position,
+            revision,
+            commitTime,
+            codec.decode(Buffer.from(body)),
+          ]),
+          rows.map((row, index) => [
+            index,
+            index + 1,
+            1_700_000_000_000_001 + index,
+            codec.decode(Buffer.from(JSON.stringify(row))),
+          ]),
+        )
+      }),
+      { numRuns: 40 },
+    )
+  }))

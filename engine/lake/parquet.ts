@@ -1,0 +1,245 @@
+/**
+ * Parquet files of the lake, written and read by a DuckDB instance of the archiver's or loader's own: it sees the files of one
+ * scratch folder and no statement of a user.
+ */
+
+import { BIGINT, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, INTEGER } from '@duckdb/node-api'
+import type { TableSchema } from '../schema/schema.ts'
+import { quoteIdentifier, quoteText } from '../sql/quote.ts'
+import { readType, rowJson, storedType, storedValue } from './columns.ts'
+import { type FileStats, fileStats } from './stats.ts'
+
+export type ParquetLimits = {
+  /** Such as `512MB`. */
+  readonly memory: string
+  readonly threads: number
+}
+
+export type WrittenFile = { readonly rows: number; readonly bytes: number; readonly stats: FileStats }
+
+/** A file and the positions of its rows that are deleted. */
+export type SourceFile = { readonly file: string; readonly deleted: Iterable<number> }
+
+/** A row as it is read back. */
+export type LakeRow = {
+  /** Its place in the file, from 0. */
+  readonly position: number
+  readonly revision: number
+  /** Microseconds since 1970. */
+  readonly commitTime: number
+  /** The row as JSON text. */
+  readonly body: string
+}
+
+const changeTypes = ['insert', 'delete', 'update_preimage', 'update_postimage'] as const
+export type ChangeType = (typeof changeTypes)[number]
+
+/** One line of a change file: a row before or after a change. */
+export type LakeChange = LakeRow & {
+  readonly type: ChangeType
+  /** Revision of the change. */
+  readonly change: number
+  /** Readable revision of the batch that the change is of. */
+  readonly batchEnd: number
+  /** When the batch was committed, in microseconds since 1970. */
+  readonly batchTime: number
+}
+
+/** Names of what stands beside a Table's own columns; `_change_type` is Delta's, the others ours. */
+export const revisionField = '_revision'
+export const commitTimeField = '_commit_time'
+const changeFields = ['_change_type', '_blasty_revision', '_blasty_batch_end', '_blasty_batch_time'] as const
+
+/** Longest line of JSON that is read: a row of a mebibyte with what is put beside it. */
+const maxLineBytes = 2 * 1024 * 1024
+const chunkRows = 2048
+
+export class ParquetFiles {
+  readonly #instance: DuckDBInstance
+  readonly #connection: DuckDBConnection
+
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#instance = instance
+    this.#connection = connection
+  }
+
+  /** `directory` is the scratch folder; it must exist. One call at a time. */
+  static async open(directory: string, { memory, threads }: ParquetLimits): Promise<ParquetFiles> {
+    const instance = await DuckDBInstance.create(':memory:', {
+      threads: String(threads),
+      memory_limit: memory,
+      temp_directory: `${directory}/spill`,
+    })
+    const connection = await instance.connect()
+    await connection.run(`SET allowed_directories = [${quoteText(directory)}]; SET enable_external_access = false;
+      CREATE TABLE deleted (source INTEGER, position BIGINT)`)
+    return new ParquetFiles(instance, connection)
+  }
+
+  close(): void {
+    this.#connection.closeSync()
+    this.#instance.closeSync()
+  }
+
+  /** Writes rows, one a line of JSON with `_revision` and `_commit_time` (µs) in it, in their order. */
+  writeRows(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
+    return this.#write(schema, from, to, [])
+  }
+
+  /** Writes changes, one a line of JSON that holds the change fields besides, in their order. */
+  writeChanges(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
+    return this.#write(schema, from, to, changeFields)
+  }
+
+  /** Writes the live rows of several files into one, in the order of their keys. */
+  async rewrite(schema: TableSchema, sources: readonly SourceFile[], to: string): Promise<WrittenFile> {
+    const live = await this.#live(schema, sources)
+    const names = [...schema.columns.map(({ name }) => quoteIdentifier(name)), revisionField, commitTimeField]
+    const order = schema.primaryKey.length === 0 ? [revisionField] : schema.primaryKey.map(quoteIdentifier)
+    return this.#copy(schema, `SELECT ${names.join(', ')} FROM (${live}) ORDER BY ${order.join(', ')}`, to)
+  }
+
+  /** The live rows of a file, in parts. */
+  async *read(schema: TableSchema, source: SourceFile): AsyncGenerator<LakeRow[]> {
+    const text = `SELECT position, ${revisionField}, epoch_us(${commitTimeField}), ${rowJson(schema)} FROM (${await this.#live(schema, [source])})`
+    for await (const rows of this.#stream(text)) yield rows.map(lakeRow)
+  }
+
+  /** The text of a SELECT of the live rows of files, with the Table's columns by name and then `_revision` and `_commit_time`. */
+  async selectLive(schema: TableSchema, sources: readonly SourceFile[]): Promise<string> {
+    const names = [...schema.columns.map(({ name }) => quoteIdentifier(name)), revisionField, commitTimeField]
+    return `SELECT ${names.join(', ')} FROM (${await this.#live(schema, sources)})`
+  }
+
+  /** The instance's connection, for a caller that runs what `selectLive` gave. */
+  get connection(): DuckDBConnection {
+    return this.#connection
+  }
+
+  /** Lines of a change file whose batch ends behind `after`, in parts, in their order. */
+  async *readChanges(schema: TableSchema, file: string, after: number): AsyncGenerator<LakeChange[]> {
+    const fields = ['position', revisionField, `epoch_us(${commitTimeField})`, rowJson(schema), ...changeFields]
+    const text = `SELECT ${fields.join(', ')} FROM (${await this.#stored(schema, file, changeFields)})
+      WHERE _blasty_batch_end > ${after} ORDER BY position`
+    for await (const rows of this.#stream(text)) yield rows.map(lakeChange)
+  }
+
+  async #write(schema: TableSchema, from: string, to: string, more: readonly string[]): Promise<WrittenFile> {
+    const types = [
+      ...schema.columns.map(column => `${quoteIdentifier(column.name)}: ${quoteText(readType(column))}`),
+      ...[revisionField, commitTimeField].map(name => `${name}: 'BIGINT'`),
+      ...more.map(name => `${name}: ${name === changeFields[0] ? `'VARCHAR'` : `'BIGINT'`}`),
+    ]
+    const columns = [
+      ...schema.columns.map(column => `${storedValue(column)} AS ${quoteIdentifier(column.name)}`),
+      revisionField,
+      `make_timestamptz(${commitTimeField}) AS ${commitTimeField}`,
+      ...more,
+    ]
+    const source = `read_json(${quoteText(from)}, columns = {${types.join(', ')}}, format = 'newline_delimited',
+      compression = 'uncompressed', maximum_object_size = ${maxLineBytes})`
+    return this.#copy(schema, `SELECT ${columns.join(', ')} FROM ${source}`, to)
+  }
+
+  async #copy(schema: TableSchema, select: string, to: string): Promise<WrittenFile> {
+    const result = await this.#connection.runAndReadAll(
+      `COPY (${select}) TO ${quoteText(to)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)`,
+    )
+    const [row] = result.getRowObjectsJson()
+    const rows = Number(row?.count ?? 0)
+    return {
+      rows,
+      bytes: Number(row?.file_size_bytes ?? 0),
+      stats: fileStats(schema, rows, row?.column_statistics),
+    }
+  }
+
+  /** A SELECT of the rows of files that are not deleted, each with its `position`. */
+  async #live(schema: TableSchema, sources: readonly SourceFile[]): Promise<string> {
+    await this.#connection.run('DELETE FROM deleted')
+    const parts: string[] = []
+    for (const [index, { file, deleted }] of sources.entries()) {
+      const stored = await this.#stored(schema, file, [])
+      const some = await this.#noteDeleted(index, deleted)
+      parts.push(
+        some
+          ? `SELECT * FROM (${stored}) WHERE position NOT IN (SELECT position FROM deleted WHERE source = ${index})`
+          : stored,
+      )
+    }
+    return parts.join(' UNION ALL ')
+  }
+
+  /** Notes positions that are deleted; false when there are none. */
+  async #noteDeleted(source: number, deleted: Iterable<number>): Promise<boolean> {
+    let some = false
+    const appender = await this.#connection.createAppender('deleted')
+    try {
+      for (const positions of chunked(deleted, chunkRows)) {
+        some = true
+        const chunk = DuckDBDataChunk.create([INTEGER, BIGINT], positions.length)
+        chunk.setColumnValues(
+          0,
+          positions.map(() => source),
+        )
+        chunk.setColumnValues(1, positions.map(BigInt))
+        appender.appendDataChunk(chunk)
+      }
+    } finally {
+      appender.closeSync()
+    }
+    return some
+  }
+
+  /** A SELECT of a file's rows under a schema: columns that it was written without are null. */
+  async #stored(schema: TableSchema, file: string, more: readonly string[]): Promise<string> {
+    const source = `read_parquet(${quoteText(file)}, file_row_number = true)`
+    const described = await this.#connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`)
+    const present = new Set(described.getRowsJson().map(([name]) => String(name)))
+    const columns = schema.columns.map(column => {
+      const name = quoteIdentifier(column.name)
+      return present.has(column.name) ? name : `NULL::${storedType(column)} AS ${name}`
+    })
+    const all = [...columns, revisionField, commitTimeField, ...more, 'file_row_number AS position']
+    return `SELECT ${all.join(', ')} FROM ${source}`
+  }
+
+  async *#stream(text: string) {
+    const result = await this.#connection.stream(text)
+    for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk())
+      yield chunk.getRows()
+  }
+}
+
+function lakeRow(values: readonly unknown[]): LakeRow {
+  const [position, revision, commitTime, body] = values
+  return {
+    position: Number(position),
+    revision: Number(revision),
+    commitTime: Number(commitTime),
+    body: String(body),
+  }
+}
+
+function lakeChange(values: readonly unknown[]): LakeChange {
+  const [type, change, batchEnd, batchTime] = values.slice(4)
+  const known = changeTypes.find(name => name === type)
+  if (known === undefined) throw new TypeError(`a change of type ${String(type)}`)
+  return {
+    ...lakeRow(values),
+    type: known,
+    change: Number(change),
+    batchEnd: Number(batchEnd),
+    batchTime: Number(batchTime),
+  }
+}
+
+function* chunked(values: Iterable<number>, size: number): Generator<number[]> {
+  let part: number[] = []
+  for (const value of values) {
+    if (part.push(value) < size) continue
+    yield part
+    part = []
+  }
+  if (part.length > 0) yield part
+}
