@@ -111,6 +111,20 @@ export const catalogue = {
     true,
     'it is not known whether the write was committed: {problem}; retry it with the same mutation_id',
   ),
+  // Lake
+  LAKE_CORRUPT: entry('DATA_LOSS', 503, false, 'the lake {lake} cannot be read: {problem}'),
+  LAKE_UNSUPPORTED: entry(
+    'UNIMPLEMENTED',
+    501,
+    false,
+    'the lake {lake} uses what this version does not know: {problem}',
+  ),
+  LAKE_VERSION_EXPIRED: entry(
+    'FAILED_PRECONDITION',
+    410,
+    false,
+    'version {version} of the lake {lake} is no longer kept; versions from {oldest} on are',
+  ),
   // Reads
   REVISION_NOT_REACHED: entry('OUT_OF_RANGE', 400, false, 'revision {revision} is beyond the last of {table}, {last}'),
   EPOCH_CHANGED: entry(

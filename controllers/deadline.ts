@@ -27,8 +27,8 @@ export function bounded(store: ObjectStore, millis: number): ObjectStore {
     put: (bucket, key, body, options) => soon(store.put(bucket, key, body, options)),
     head: (bucket, key) => soon(store.head(bucket, key)),
     remove: (bucket, keys) => soon(store.remove(bucket, keys)),
-    list: async function* (bucket, prefix) {
-      const keys = store.list(bucket, prefix)
+    list: async function* (bucket, prefix, options) {
+      const keys = store.list(bucket, prefix, options)
       try {
         for (let next = await soon(keys.next()); next.done !== true; next = await soon(keys.next())) yield next.value
       } finally {

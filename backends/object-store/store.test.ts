@@ -36,6 +36,25 @@ test('of two writers of one document with ifAbsent the second is told so and cha
   assert.equal((await store.get(bucket, 'schema/1.json'))?.toString(), 'first')
 })
 
+test('a listing is in the order of keys, begins behind a key when asked to, and tells when an object was made', async () => {
+  const before = Date.now()
+  for (const name of ['3', '1', '2', '10']) await store.put(bucket, `listed/${name}`, Buffer.from(name))
+  const listed = await Array.fromAsync(store.list(bucket, 'listed/', { after: 'listed/1' }))
+  assert.deepEqual(
+    listed.map(({ key, size }) => [key, size]),
+    [
+      ['listed/10', 2],
+      ['listed/2', 1],
+      ['listed/3', 1],
+    ],
+  )
+  // The store's clock is this machine's here, and some stores tell whole seconds.
+  assert.ok(listed.every(({ modified }) => modified >= before - 1000 && modified <= Date.now() + 1000))
+  await assert.rejects(Array.fromAsync(store.list(`${bucket}-none`, '')), error =>
+    isBlastyError(error, 'BACKEND_REFUSED'),
+  )
+})
+
 test('a streamed object of unknown size keeps its type, is read in ranges, copied and presigned', async () => {
   await store.upload(bucket, 'up/ä', Readable.from([Buffer.alloc(1000, 1), Buffer.alloc(2000, 2)]), {
     type: 'image/png',

@@ -16,6 +16,9 @@ export type ObjectStoreOptions = {
 
 export type ObjectInfo = { readonly size: number; readonly etag: string; readonly type: string }
 
+/** `modified` is by the store's clock, in milliseconds since the epoch. */
+export type ListedObject = { readonly key: string; readonly size: number; readonly modified: number }
+
 export type ObjectStore = {
   readonly bucketExists: (bucket: string) => Promise<boolean>
   /** Makes a bucket; one that is ours already is fine. */
@@ -44,8 +47,8 @@ export type ObjectStore = {
   /** Copies within the store, without reading the object here. */
   readonly copy: (bucket: string, from: string, to: string) => Promise<void>
   readonly remove: (bucket: string, keys: readonly string[]) => Promise<void>
-  /** Keys below a prefix, one page at a time. */
-  readonly list: (bucket: string, prefix: string) => AsyncGenerator<{ readonly key: string; readonly size: number }>
+  /** What lies below a prefix in the order of keys, one page at a time; only keys that sort behind `after` when it is given. */
+  readonly list: (bucket: string, prefix: string, options?: { after?: string }) => AsyncGenerator<ListedObject>
   /** An address that may be read, or written, for `seconds`, by whoever has it. */
   readonly presign: (method: 'GET' | 'PUT', bucket: string, key: string, seconds: number) => Promise<string>
 }
@@ -98,10 +101,17 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
         const failed = results.find(result => result?.Error !== undefined)
         if (failed?.Error) throw new Error(`${failed.Error.Key}: ${failed.Error.Message}`)
       }),
-    list: async function* (bucket, prefix) {
-      for await (const item of client.listObjectsV2(bucket, prefix, true)) {
-        const { name, size } = item as { name?: string; size?: number }
-        if (name !== undefined) yield { key: name, size: size ?? 0 }
+    list: async function* (bucket, prefix, { after = '' } = {}) {
+      const items = client.listObjectsV2(bucket, prefix, true, after)[Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const { value, done } = await asking(() => items.next())
+          if (done) return
+          const { name, size, lastModified } = value as { name?: string; size?: number; lastModified?: Date }
+          if (name !== undefined) yield { key: name, size: size ?? 0, modified: lastModified?.getTime() ?? Number.NaN }
+        }
+      } finally {
+        await items.return?.()
       }
     },
     presign: (method, bucket, key, seconds) => asking(() => client.presignedUrl(method, bucket, key, seconds)),

@@ -1,0 +1,166 @@
+/** Removes what no version that is kept needs: old parts of the log, then data that only they named (Delta protocol, Metadata Cleanup). */
+
+import { BlastyError } from '../../../base/errors.ts'
+import type { Action, AddFile } from './actions.ts'
+import { pointToCheckpoint, readCheckpoint } from './checkpoint.ts'
+import { vectorFile } from './deletion-vector.ts'
+import { readCommit, readCommits } from './history.ts'
+import { type Checkpoint, type DeltaLake, keyOfPath, lakeName, listLog, stagedPrefix, stagedVersion } from './lake.ts'
+import { type LakeState, timeOf } from './reconcile.ts'
+import { readState } from './state.ts'
+
+/** Keys in one request. */
+const pageSize = 1000
+
+export type CleanLogOptions = {
+  /** Milliseconds since the epoch. Versions committed after it stay readable, and the one that was current then. */
+  readonly olderThan: number
+}
+
+/**
+ * Removes commits and checkpoints below the newest checkpoint that is older than asked, which begins the log from then on. Without
+ * such a checkpoint nothing is removed. The oldest go first, so that a crash leaves a log that is only less clean.
+ * @returns the version that the log begins with now; undefined when nothing was to be removed
+ * @throws LAKE_CORRUPT, having removed nothing, when that checkpoint cannot be read
+ */
+export async function cleanLog(
+  lake: DeltaLake,
+  state: LakeState,
+  { olderThan }: CleanLogOptions,
+): Promise<number | undefined> {
+  const { keys, checkpoints } = await listLog(lake)
+  const cutoff = await cutoffOf(
+    lake,
+    checkpoints.filter(({ version }) => version <= state.version),
+    olderThan,
+  )
+  if (cutoff === undefined) return undefined
+  const old = keys.filter(({ version }) => version < cutoff.version).map(({ key }) => key)
+  const staged: string[] = []
+  for await (const { key } of lake.objects.list(lake.bucket, stagedPrefix(lake))) {
+    if ((stagedVersion(lake, key) ?? cutoff.version) < cutoff.version) staged.push(key)
+  }
+  if (old.length + staged.length === 0) return undefined
+  let size = 0
+  await readCheckpoint(lake, cutoff, actions => {
+    size += actions.length
+  })
+  // Readers that trust `_last_checkpoint` must not be sent to one that goes.
+  await pointToCheckpoint(lake, { ...cutoff, size })
+  await removeAll(lake, [...old, ...staged])
+  await lake.claims?.forget(cutoff.version)
+  return cutoff.version
+}
+
+/** The newest checkpoint committed at `olderThan` or before. Commit times rise with the version, so it is found by halving. */
+async function cutoffOf(
+  lake: DeltaLake,
+  checkpoints: readonly Checkpoint[],
+  olderThan: number,
+): Promise<Checkpoint | undefined> {
+  let below = 0
+  let above = checkpoints.length
+  while (below < above) {
+    const middle = Math.floor((below + above) / 2)
+    const actions = await readCommit(lake, checkpoints[middle]?.version ?? 0)
+    // One whose time is not known counts as young.
+    const old = actions !== undefined && (timeOf(actions) ?? Number.POSITIVE_INFINITY) <= olderThan
+    if (old) below = middle + 1
+    else above = middle
+  }
+  return checkpoints[below - 1]
+}
+
+export type VacuumOptions = {
+  /** Milliseconds since the epoch. Objects put after it stay. */
+  readonly olderThan: number
+  /** Paths below the root that stay though no kept version names them. */
+  readonly keep: (path: string) => boolean
+  /**
+   * Objects younger than this by the store's own clock stay whatever `olderThan` says, since a writer may be about to commit them:
+   * longer than any upload and its commit take. Without it, an hour.
+   */
+  readonly leastAgeMillis?: number
+}
+
+const anHour = 60 * 60 * 1000
+
+/** Names that our writer gives to data files, deletion vectors and change files: where they begin, and all of them. */
+const ourNames: readonly (readonly [string, RegExp])[] = [
+  ['part-', /^part-[^/]+\.parquet$/],
+  ['deletion_vector_', /^deletion_vector_[^/]+\.bin$/],
+  ['_change_data/cdc-', /^_change_data\/cdc-[^/]+\.parquet$/],
+]
+
+/**
+ * Removes data files, deletion vectors and change files that no version in the log names any more; `cleanLog` decides which those are.
+ * Only names that our writer gives are touched. Stopped anywhere and done again it goes on.
+ * @throws LAKE_CORRUPT, having removed nothing, when the log cannot be read whole or ends before `state`
+ */
+export async function vacuum(
+  lake: DeltaLake,
+  state: LakeState,
+  { olderThan, keep, leastAgeMillis = anHour }: VacuumOptions,
+): Promise<{ readonly objects: number; readonly bytes: number }> {
+  const bound = Math.min(olderThan, (await storeTime(lake)) - leastAgeMillis)
+  // Objects first, the log afterwards: what is committed in between is then seen to be named.
+  const old = new Map<string, number>()
+  for (const [prefix, name] of ourNames) {
+    for await (const { key, size, modified } of lake.objects.list(lake.bucket, `${lake.root}/${prefix}`)) {
+      const path = key.slice(lake.root.length + 1)
+      if (modified < bound && name.test(path) && !keep(path)) old.set(key, size)
+    }
+  }
+  if (old.size > 0) await takeNamed(lake, state, key => old.delete(key))
+  await removeAll(lake, [...old.keys()])
+  return { objects: old.size, bytes: old.values().reduce((sum, size) => sum + size, 0) }
+}
+
+/** Tells the key of every object that a version in the log names, some more than once. */
+async function takeNamed(lake: DeltaLake, state: LakeState, take: (key: string) => void): Promise<void> {
+  const { commits, checkpoints } = await listLog(lake)
+  const newest = commits.at(-1) ?? -1
+  if (newest < state.version) {
+    throw new BlastyError('LAKE_CORRUPT', {
+      lake: lakeName(lake),
+      problem: `it ends at version ${newest}, before ${state.version}`,
+    })
+  }
+  const base = await readState(lake, checkpoints[0]?.version ?? newest)
+  for (const file of base?.files.values() ?? []) takeFile(lake, file, take)
+  // Also the commits that a broken off clean-up left below the first checkpoint, with gaps between them: it will remove them yet.
+  for await (const { version, actions } of readCommits(lake, commits[0] ?? newest, newest)) {
+    if (actions === undefined && version > (base?.version ?? -1)) {
+      throw new BlastyError('LAKE_CORRUPT', {
+        lake: lakeName(lake),
+        problem: `the commit of version ${version} is missing`,
+      })
+    }
+    for (const action of actions ?? []) takeAction(lake, action, take)
+  }
+}
+
+function takeAction(lake: DeltaLake, action: Action, take: (key: string) => void): void {
+  if ('add' in action) takeFile(lake, action.add, take)
+  else if ('cdc' in action) take(keyOfPath(lake, action.cdc.path))
+}
+
+function takeFile(lake: DeltaLake, { path, deletionVector }: AddFile, take: (key: string) => void): void {
+  take(keyOfPath(lake, path))
+  const vector = deletionVector === undefined ? undefined : vectorFile(deletionVector)
+  if (vector !== undefined) take(`${lake.root}/${vector}`)
+}
+
+/** What the store's clock shows, in milliseconds: by it the age of objects is told, and the clock of this machine may be wrong. */
+async function storeTime(lake: DeltaLake): Promise<number> {
+  const key = `${lake.root}/_blasty/clock`
+  await lake.objects.put(lake.bucket, key, Buffer.from('{}'))
+  for await (const object of lake.objects.list(lake.bucket, key)) if (object.key === key) return object.modified
+  throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: `${key} is not listed` })
+}
+
+async function removeAll(lake: DeltaLake, keys: readonly string[]): Promise<void> {
+  for (let from = 0; from < keys.length; from += pageSize) {
+    await lake.objects.remove(lake.bucket, keys.slice(from, from + pageSize))
+  }
+}

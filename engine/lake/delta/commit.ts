@@ -1,0 +1,114 @@
+/** Commits a version of a lake, exactly once or not at all, whatever becomes of the answers (Delta protocol, Delta Log Entries). */
+
+import { createHash } from 'node:crypto'
+import { BlastyError } from '../../../base/errors.ts'
+import { type Action, serialiseActions } from './actions.ts'
+import { lastCheckpoint } from './checkpoint.ts'
+import type { Claims } from './claims.ts'
+import { parseCommit, readCommit } from './history.ts'
+import { commitKey, type DeltaLake, lakeName, listLog, stagedKey } from './lake.ts'
+
+export type CommitOptions = {
+  /** Random, of this attempt alone: by it the writer knows its own commit again. */
+  readonly commitId: string
+  /** Milliseconds, greater than the timestamp of the version before: `max(now, state.timestamp + 1)`. */
+  readonly timestamp: number
+  /** What the history shows, such as `MERGE` or `OPTIMIZE`. Without it, `WRITE`. */
+  readonly operation?: string
+}
+
+/** `taken`: another commit has the version, with these actions. */
+export type CommitResult =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'taken'; readonly actions: readonly Action[] }
+
+/**
+ * Puts the actions as version `version`, which must follow the newest that the caller has read. When it throws, it is not known
+ * whether the version is committed: the same call again, with the same commit id, is safe and finds out.
+ * @throws LAKE_VERSION_EXPIRED when the version is long past and cleaned up; the errors of the object store
+ */
+export async function commit(
+  lake: DeltaLake,
+  version: number,
+  actions: readonly Action[],
+  options: CommitOptions,
+): Promise<CommitResult> {
+  const { commitId, timestamp, operation = 'WRITE' } = options
+  const info: Action = { commitInfo: { timestamp, operation, engineInfo: 'blasty', txnId: commitId } }
+  const body = serialiseActions([info, ...actions])
+  const answer =
+    lake.claims === undefined
+      ? await putCommit(lake, version, body)
+      : await claimCommit(lake, lake.claims, version, body)
+  const found = answer === 'done' ? undefined : await readCommit(lake, version)
+  await refuseThePast(lake, version)
+  if (answer === 'done' || (found !== undefined && idOf(found) === commitId)) return { kind: 'committed' }
+  if (found === undefined) throw answer.problem
+  return { kind: 'taken', actions: found }
+}
+
+/** `problem`: why it is not known whose the version is. */
+type Answer = 'done' | { readonly problem: unknown }
+
+/** One conditional put. A client that tries again by itself is refused by its own first try, so a refusal says nothing yet. */
+async function putCommit(lake: DeltaLake, version: number, body: Buffer): Promise<Answer> {
+  try {
+    const put = await lake.objects.put(lake.bucket, commitKey(lake, version), body, { ifAbsent: true })
+    return put ? 'done' : { problem: unavailable(`version ${version} was taken and is not there`) }
+  } catch (problem) {
+    return { problem }
+  }
+}
+
+/**
+ * Where the condition is not honoured, only the content that a claim names is ever put under a version. It is staged before the
+ * claim, so that whoever finds the claim can finish what its writer did not.
+ */
+async function claimCommit(lake: DeltaLake, claims: Claims, version: number, body: Buffer): Promise<Answer> {
+  const hash = createHash('sha256').update(body).digest('hex')
+  const { objects, bucket } = lake
+  const key = commitKey(lake, version)
+  try {
+    // Claims may be younger than the lake: what is there already stays.
+    if ((await objects.head(bucket, key)) !== undefined) return { problem: unavailable(`version ${version} vanished`) }
+    await objects.put(bucket, stagedKey(lake, version, hash), body)
+    const claimed = await claims.claim(version, hash)
+    const winner = claimed === 'ours' ? hash : claimed.hash
+    const content = winner === hash ? body : await objects.get(bucket, stagedKey(lake, version, winner))
+    // Without its staged content the claim has been finished, and cleaned up, by its writer.
+    if (content !== undefined) {
+      // Nothing that cannot be read is made a version.
+      parseCommit(lake, version, content)
+      await objects.put(bucket, key, content, { ifAbsent: true })
+    }
+    await objects.remove(
+      bucket,
+      [hash, winner].map(staged => stagedKey(lake, version, staged)),
+    )
+    if (winner === hash) return 'done'
+    const lost = `the content that version ${version} is claimed for is lost`
+    return { problem: new BlastyError('LAKE_CORRUPT', { lake: lakeName(lake), problem: lost }) }
+  } catch (problem) {
+    return { problem }
+  }
+}
+
+/**
+ * A writer that slept for longer than the log is kept finds its version free, or taken by another sleeper, because the real one was
+ * cleaned up. What lies there is below every checkpoint and read by nobody, so it must not be believed in.
+ */
+async function refuseThePast(lake: DeltaLake, version: number): Promise<void> {
+  const checkpoint = await lastCheckpoint(lake)
+  if (checkpoint !== undefined && checkpoint < version) return
+  const { commits, checkpoints } = await listLog(lake)
+  const oldest = checkpoints[0]?.version ?? version
+  if (oldest < version || commits.every((commit, index) => commit === index)) return
+  throw new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest })
+}
+
+function idOf(actions: readonly Action[]): string | undefined {
+  for (const action of actions) if ('commitInfo' in action) return action.commitInfo.txnId
+  return undefined
+}
+
+const unavailable = (problem: string) => new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem })
