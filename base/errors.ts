@@ -142,6 +142,12 @@ export const catalogue = {
   WAIT_TIMEOUT: entry('DEADLINE_EXCEEDED', 504, true, '{what} did not reach revision {revision} in time'),
   QUERY_FAILED: entry('INVALID_ARGUMENT', 400, false, 'the query failed: {problem}'),
   QUERY_LIMIT: entry('RESOURCE_EXHAUSTED', 429, true, 'the query was stopped at its limit of {limit}'),
+  LAKE_LOST: entry(
+    'DATA_LOSS',
+    503,
+    false,
+    'the lake of {table} is lost: {problem}, but revision {revision} was archived; put its objects back or repair the table',
+  ),
   // Server
   SERVICE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no service {service} is known here'),
   CANCELLED: entry('CANCELLED', 499, false, 'the client left before the answer'),

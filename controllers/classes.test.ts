@@ -41,7 +41,8 @@ function classOf(
 function tableOf(name: string, change: { spec?: object; status?: object; created?: string } = {}): Table {
   const spec = {
     columns: [],
-    log: {},
+    log: { retentionSeconds: 604_800 },
+    lake: { commitWindowSeconds: 30, historySeconds: 2_592_000 },
     query: { engine: 'Auto' },
     driftPolicy: 'Correct',
     deletionPolicy: 'Retain',
@@ -122,13 +123,13 @@ const cases: { title: string; objects: KubeObject[]; table?: Table; is?: string 
   {
     title: 'a log larger than the class allows is refused',
     objects: [cinema, classOf('a', { limits: { tableLogBytes: '1Gi' } })],
-    table: tableOf('t', { spec: { ...named, log: { maxBytes: '1025Mi' } } }),
+    table: tableOf('t', { spec: { ...named, log: { maxBytes: '1025Mi', retentionSeconds: 604_800 } } }),
     is: 'Refused LogTooLarge',
   },
   {
     title: 'a log as large as the class allows is accepted',
     objects: [cinema, classOf('a', { limits: { tableLogBytes: '1Gi' } })],
-    table: tableOf('t', { spec: { ...named, log: { maxBytes: '1024Mi' } } }),
+    table: tableOf('t', { spec: { ...named, log: { maxBytes: '1024Mi', retentionSeconds: 604_800 } } }),
   },
   {
     title: 'one Table more than the class allows is refused',
@@ -158,9 +159,13 @@ for (const { title, objects, table = tableOf('t', { spec: named }), is } of case
 }
 
 test('what the spec leaves open the class decides', () => {
-  assert.deepEqual(logSettings(tableOf('t'), classOf('a')), { maxBytes: 2 ** 30, replicas: 3 })
+  assert.deepEqual(logSettings(tableOf('t'), classOf('a')), {
+    maxBytes: 2 ** 30,
+    retentionSeconds: 604_800,
+    replicas: 3,
+  })
   const small = classOf('a', { limits: { tableLogBytes: '64Mi' } })
-  assert.deepEqual(logSettings(tableOf('t'), small), { maxBytes: 2 ** 26, replicas: 3 })
-  const table = tableOf('t', { spec: { log: { maxBytes: '2Mi', replicas: 1 } } })
-  assert.deepEqual(logSettings(table, small), { maxBytes: 2 ** 21, replicas: 1 })
+  assert.deepEqual(logSettings(tableOf('t'), small), { maxBytes: 2 ** 26, retentionSeconds: 604_800, replicas: 3 })
+  const table = tableOf('t', { spec: { log: { maxBytes: '2Mi', retentionSeconds: 604_800, replicas: 1 } } })
+  assert.deepEqual(logSettings(table, small), { maxBytes: 2 ** 21, retentionSeconds: 604_800, replicas: 1 })
 })

@@ -95,14 +95,15 @@ function judgeCapabilities(found: BackendClass): Blocked | undefined {
 }
 
 /** Settings of the log, after the class has decided what the spec leaves open. */
-export type LogSettings = { readonly maxBytes: number; readonly replicas: number }
+export type LogSettings = { readonly maxBytes: number; readonly retentionSeconds: number; readonly replicas: number }
 
 export function logSettings(table: Table, found: BackendClass): LogSettings {
   const limit = found.spec.limits.tableLogBytes
-  const { maxBytes, replicas } = table.spec.log
+  const { maxBytes, retentionSeconds, replicas } = table.spec.log
   const unset = Math.min(defaultLogBytes, limit === undefined ? defaultLogBytes : bytesOf(limit))
   return {
     maxBytes: maxBytes === undefined ? unset : bytesOf(maxBytes),
+    retentionSeconds,
     replicas: replicas ?? found.spec.streams.replicas,
   }
 }

@@ -13,7 +13,7 @@ export class News {
   readonly #operator: Target
   readonly #clock: Pick<Clock, 'after'>
   readonly #stale = new Map<string, () => void>()
-  /** What a report of work said last of whether things go well, by uid. */
+  /** What a report of work said last of whether things go well, by kind and uid. */
   readonly #health = new Map<string, string>()
 
   constructor(operator: Target, clock: Pick<Clock, 'after'>) {
@@ -35,13 +35,14 @@ export class News {
         return
       default: {
         const uid = uidOf(report)
+        const work = `${report.kind} ${uid}`
         const health = this.#healthOf(report, present)
-        if (this.#health.get(uid) === health) {
+        if (this.#health.get(work) === health) {
           this.#lookLater(report.kind, uid)
           return
         }
-        if (present) this.#health.set(uid, health)
-        else this.#health.delete(uid)
+        if (present) this.#health.set(work, health)
+        else this.#health.delete(work)
         this.#look(report.kind, uid)
       }
     }
@@ -56,6 +57,7 @@ export class News {
   /** Changes when a condition may. */
   #healthOf(report: Exclude<Report, { kind: 'member' | 'served' }>, present: boolean): string {
     if (!present) return 'gone'
+    if (report.kind === 'lake') return `${report.version >= 0 ? 'open' : 'closed'} ${report.error ?? ''}`
     if (report.kind !== 'table') {
       const index = this.#operator.read(indexes).by(indexesByUid, uidOf(report))[0]
       // An Index that is not filled yet may be with any progress.
@@ -69,7 +71,7 @@ export class News {
     return report.revision > (table?.status?.schema?.number ?? 0) ? 'written' : 'never written'
   }
 
-  #look(kind: 'served' | 'table' | 'index' | 'subscription', uid: string): void {
+  #look(kind: 'served' | 'table' | 'lake' | 'index' | 'subscription', uid: string): void {
     this.#stale.get(uid)?.()
     this.#stale.delete(uid)
     const { read, enqueue } = this.#operator
@@ -79,7 +81,7 @@ export class News {
     else for (const it of read(tables).by(tablesByUid, uid)) enqueue(tables, keyOf(it))
   }
 
-  #lookLater(kind: 'table' | 'index' | 'subscription', uid: string): void {
+  #lookLater(kind: 'table' | 'lake' | 'index' | 'subscription', uid: string): void {
     if (this.#stale.has(uid)) return
     this.#stale.set(
       uid,

@@ -1,8 +1,8 @@
 /** What live facades and workers say of the resources, by resource, as the operator folds it into status. */
 
-import type { Report, Reports } from '../engine/membership/reports.ts'
+import type { LakeReport, Report, Reports } from '../engine/membership/reports.ts'
 
-type WorkReport = Extract<Report, { kind: 'table' | 'index' | 'subscription' }>
+type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'index' | 'subscription' }>
 
 /** The reports of one installation, indexed; kept up to date until closed. */
 export class Reported {
@@ -10,7 +10,8 @@ export class Reported {
   readonly #workers = new Set<string>()
   /** Schema by facade, by uid of the Table. */
   readonly #served = new Map<string, Map<string, number>>()
-  readonly #work = new Map<string, WorkReport>()
+  readonly #work = new Map<string, Exclude<WorkReport, LakeReport>>()
+  readonly #lakes = new Map<string, LakeReport>()
   readonly #stop: () => void
 
   /** `onReport` is told of each change after it is taken in. */
@@ -37,6 +38,11 @@ export class Reported {
   tableRevision(tableUid: string): number {
     const report = this.#work.get(tableUid)
     return report?.kind === 'table' ? report.revision : 0
+  }
+
+  /** What the archiver of a Table's lake says; undefined when there is none. */
+  lake(tableUid: string): LakeReport | undefined {
+    return this.#lakes.get(tableUid)
   }
 
   index(uid: string): Extract<Report, { kind: 'index' }> | undefined {
@@ -69,6 +75,10 @@ export class Reported {
         else this.#served.set(report.tableUid, schemas)
         return
       }
+      case 'lake':
+        if (present) this.#lakes.set(report.tableUid, report)
+        else this.#lakes.delete(report.tableUid)
+        return
       default: {
         const uid = uidOf(report)
         if (present) this.#work.set(uid, report)
@@ -82,6 +92,7 @@ export class Reported {
 export function uidOf(report: WorkReport): string {
   switch (report.kind) {
     case 'table':
+    case 'lake':
       return report.tableUid
     case 'index':
       return report.indexUid

@@ -746,18 +746,18 @@ export type TableSpec = {
      */
     maxBytes?: number | string
     /**
-     * Seconds a change stays in the log at least, once the lake holds it. Not built in this version: the log is kept whole.
+     * Seconds a change stays in the log at least; then it is purged, once the lake holds it. A mutation_id is honoured for as long. When the log is more than four fifths full, changes that the lake holds are purged after ten minutes.
      */
-    retentionSeconds?: number
+    retentionSeconds: number
     /**
      * Servers that hold a copy of the log: 1, 3 or 5. Unset: streams.replicas of the class.
      */
     replicas?: number
   }
   /**
-   * The open table on the object store that the log is archived to. Not built in this version.
+   * The open table (Delta Lake) on the object store that the log is archived to, under lake/ of the bucket. Other engines read it as it is.
    */
-  lake?: {
+  lake: {
     /**
      * Seconds of changes that go into one commit of the lake.
      */
@@ -854,7 +854,7 @@ export type TableStatus = {
    */
   observedGeneration: number
   /**
-   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these); Reconciling and Stalled stand only while true.
+   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LakeReady (the log is being archived); Reconciling and Stalled stand only while true.
    */
   conditions?: Condition[]
   /**
@@ -914,9 +914,30 @@ export type TableStatus = {
      */
     revision: string
     /**
-     * Rows at that revision.
+     * How far the lake has come.
      */
-    rows?: number
+    lake?: {
+      /**
+       * Last revision of the log that the lake holds, a decimal number.
+       */
+      revision: string
+      /**
+       * Version of the Delta table.
+       */
+      version: number
+      /**
+       * Rows that are live at that version.
+       */
+      rows: number
+      /**
+       * Data files of that version.
+       */
+      files: number
+      /**
+       * Their size.
+       */
+      bytes: number
+    }
   }
 }
 /**

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
+import type { DeltaLake } from './lake/delta/lake.ts'
+import { archivedChanges } from './lake/history.ts'
+import { openSnapshot } from './lake/snapshot.ts'
 import { type ChangeLog, changeLog, logState } from './log/log.ts'
 import { type LogWriter, logWriter } from './log/writer.ts'
 import { markWritten } from './log/written.ts'
@@ -40,6 +43,7 @@ export class Table {
   /** Tells one object from another of the same Table, which has other readers. */
   readonly instance = randomUUID()
   readonly log: ChangeLog
+  readonly lake: DeltaLake
   readonly schemas: Schemas
   readonly writer: LogWriter
   readonly #options: TableOptions
@@ -56,6 +60,7 @@ export class Table {
     this.descriptor = descriptor
     this.#options = options
     this.log = changeLog({ table, tableUid: uid, stream, epoch }, options.streams)
+    this.lake = { objects: options.objects, bucket, root: 'lake' }
     this.schemas = new Schemas(table, schema, number => readSchema(options.objects, bucket, number))
     this.writer = logWriter(this.log, {
       encodeKey: row => this.schemas.encodeKey(row),
@@ -128,6 +133,11 @@ export class Table {
     return replica
   }
 
+  /** Somebody knows that the lake holds so much. */
+  noteArchived(revision: number): void {
+    this.#opened?.noteArchived(revision)
+  }
+
   /** Aborted when the Table closes: whoever still waits for it gives up. */
   get closing(): AbortSignal {
     return this.#stop.signal
@@ -157,12 +167,17 @@ export class Table {
     await this.#closing
     const { dataDirectory, sql } = this.#options
     const { namespace, name } = this.descriptor
+    const scratch = join(dataDirectory, 'scratch', namespace, name)
     return TableReplica.open({
       log: this.log,
       schemas: this.schemas,
       name,
       directory: join(dataDirectory, 'rows', namespace, name),
       ...(sql === undefined ? {} : { sql: await sql() }),
+      recovery: {
+        snapshot: () => openSnapshot(this, scratch),
+        changes: after => archivedChanges(this, after, scratch),
+      },
       onFailure,
     })
   }

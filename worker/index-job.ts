@@ -29,6 +29,7 @@ export function indexJob(index: Index, served: ServedTable, { id: worker, log }:
         await indexTable({
           log: table.log,
           schemas: table.schemas,
+          replica: waiting => table.reached(0, 'rows', waiting),
           search: connectSearch({ hosts: [backends.search.host], key: backends.search.key }),
           index: name,
           spec,

@@ -1,4 +1,4 @@
-/** The worker role: keeps indexes true and routes durable Subscriptions, its share of them among the live workers. */
+/** The worker role: archives logs, keeps indexes true and routes durable Subscriptions, its share of them among the live workers. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeConfig } from '@kubernetes/client-node'
@@ -13,6 +13,7 @@ import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
 import { indexJob } from './index-job.ts'
 import { type Job, Jobs } from './jobs.ts'
+import { lakeJob } from './lake-job.ts'
 import { ProgressReporter } from './progress.ts'
 
 export type WorkerOptions = {
@@ -87,6 +88,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
   const ofTable = ({ spec }: Index | Subscription) => spec.tableRef.name === name
   const all = [
     tableJob(served),
+    lakeJob(served, options),
     ...directory
       .read(indexes)
       .list(namespace)

@@ -84,7 +84,8 @@ function newTable(): { table: Table; target: TableTarget } {
     },
     spec: {
       columns: [{ name: 'id', type: 'String', required: false }],
-      log: {},
+      log: { retentionSeconds: 604_800 },
+      lake: { commitWindowSeconds: 30, historySeconds: 2_592_000 },
       query: { engine: 'Auto' },
       driftPolicy: 'Correct',
       deletionPolicy: 'Delete',
@@ -96,7 +97,7 @@ function newTable(): { table: Table; target: TableTarget } {
   const external = externalName(identity)
   const mark = { ...identity, namespaceUid: 'ns', uid: table.metadata.uid }
   const adoption = { asked: false, namespaceUids: [] }
-  const settings = { maxBytes: 1_048_576, replicas: 1 }
+  const settings = { maxBytes: 1_048_576, retentionSeconds: 604_800, replicas: 1 }
   return { table, target: { className: 'c', bucket: external, stream: external, mark, adoption, settings } }
 }
 

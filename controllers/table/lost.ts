@@ -9,7 +9,10 @@ export function isWritten(table: Table, known: number): boolean {
   return known > (table.status?.schema?.number ?? 0)
 }
 
-export function lostLog(table: Table, { target, stream, bucket, schema, known }: TableObserved): Blocked | undefined {
+export function lostLog(
+  table: Table,
+  { target, stream, bucket, schema, known, floor }: TableObserved,
+): Blocked | undefined {
   const lost = (problem: string) =>
     stalled('LogLost', `${problem}; writes are refused until the log is restored or repaired`, {
       condition: 'LogReady',
@@ -25,9 +28,9 @@ export function lostLog(table: Table, { target, stream, bucket, schema, known }:
   if (epoch < external.epoch) return lost(`${name} is of epoch ${epoch}, epoch ${external.epoch} was reached`)
   if (epoch > external.epoch) return undefined // repaired: revisions begin anew
   if (last < known) return lost(`${name} ends at revision ${last}; revisions ${last + 1} to ${known} are at risk`)
-  // The log is kept whole in this version: whatever is missing at its beginning was not removed by us.
-  if (epoch === 1 && first > 1)
-    return lost(`${name} begins at revision ${first}; revisions 1 to ${first - 1} are missing`)
+  // Before we purge, the log says up to where: whatever else is missing at its beginning was not removed by us.
+  if (epoch === 1 && first > floor + 1)
+    return lost(`${name} begins at revision ${first}; revisions ${floor + 1} to ${first - 1} are missing`)
   return undefined
 }
 
@@ -47,4 +50,11 @@ export function lostBucket(table: Table, { target, stream, bucket, known }: Tabl
       ? `${name} does not exist, with the schemas and blobs of revisions 1 to ${known}`
       : `${name} has lost its mark, and perhaps the schemas and blobs of revisions 1 to ${known}`,
   )
+}
+
+/** Whether what was archived is gone, as the archiver sees it. */
+export function lostLake({ lake }: TableObserved): Blocked | undefined {
+  if (lake?.lost !== true) return undefined
+  const message = `${lake.error ?? 'the lake is gone'}; put its objects back, or repair the Table from what the log still holds`
+  return stalled('LakeLost', message, { condition: 'LakeReady' })
 }

@@ -3,9 +3,10 @@
 import { type ObjectStore, s3Code } from '../../backends/object-store/store.ts'
 import { isBlastyError } from '../../base/errors.ts'
 import type { BackendClass, Table } from '../../crds/types.gen.ts'
-import { announcedSchema } from '../../engine/log/control.ts'
+import { announcedSchema, declaredFloor } from '../../engine/log/control.ts'
 import { changeLog } from '../../engine/log/log.ts'
 import { wasWritten } from '../../engine/log/written.ts'
+import type { LakeReport } from '../../engine/membership/reports.ts'
 import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
@@ -29,6 +30,8 @@ export type TableTarget = {
 
 export type Part<T> = { readonly ownership: Ownership; readonly seen: T }
 
+export type TableProgress = NonNullable<NonNullable<Table['status']>['progress']>
+
 export type TableObserved = {
   readonly target: TableTarget
   readonly bucket: Part<Found> | undefined
@@ -39,7 +42,11 @@ export type TableObserved = {
   readonly announced: number
   /** The last revision that anybody has seen. */
   readonly known: number
-  readonly progress: { readonly revision: string }
+  /** The revision up to which the log may have been purged, because the lake holds it. */
+  readonly floor: number
+  readonly progress: TableProgress
+  /** What the archiver says; undefined when there is none. */
+  readonly lake: LakeReport | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
 }
 
@@ -77,7 +84,7 @@ export async function observeParts(
 }
 
 /** What one look outside tells. */
-export type TableLook = Pick<TableObserved, 'bucket' | 'stream' | 'schema' | 'announced' | 'known'>
+export type TableLook = Pick<TableObserved, 'bucket' | 'stream' | 'schema' | 'announced' | 'known' | 'floor'>
 
 export async function lookAtTable(
   table: Table,
@@ -105,7 +112,8 @@ export async function lookAtTable(
   const schemas = table.status?.schema?.number ?? 0
   const gone = parts.stream === undefined || last < schemas
   const written = gone && parts.bucket !== undefined && (await wasWritten(backends.objects, target.bucket))
-  return { ...parts, schema, announced, known: written ? Math.max(known, schemas + 1) : known }
+  const floor = (parts.stream?.seen.first ?? 0) > 1 ? await declaredFloor(log) : 0
+  return { ...parts, schema, announced, floor, known: written ? Math.max(known, schemas + 1) : known }
 }
 
 /** The look, with what live processes say at this moment. */
@@ -114,7 +122,7 @@ export function observedOf(
   target: TableTarget,
   look: TableLook,
   { reported }: Backends,
-  fold: (current: { revision: string }, urgent: boolean) => { readonly revision: string },
+  fold: (current: TableProgress, urgent: boolean) => TableProgress,
 ): TableObserved {
   const { uid } = table.metadata
   const shown = Number(table.status?.progress?.revision ?? 0)
@@ -122,13 +130,26 @@ export function observedOf(
   const repaired = (look.stream?.seen.epoch ?? 0) > (table.status?.external?.epoch ?? Number.POSITIVE_INFINITY)
   const current = repaired ? last : Math.max(look.known, last, reported.tableRevision(uid))
   const schemas = table.status?.schema?.number ?? 0
+  const lake = reported.lake(uid)
   return {
     target,
     ...look,
+    lake,
     // The first row decides whether a lost log may be remade, so it is shown at once.
-    progress: fold({ revision: String(current) }, repaired || (current > schemas && shown <= schemas)),
+    progress: fold(
+      { revision: String(current), ...lakeProgress(table, lake) },
+      repaired || (current > schemas && shown <= schemas),
+    ),
     served: reported.served(uid, look.schema?.number ?? 0),
   }
+}
+
+/** How far the lake is: as an archiver says or, without one, as it was. */
+function lakeProgress(table: Table, report: LakeReport | undefined): Pick<TableProgress, 'lake'> {
+  const before = table.status?.progress?.lake
+  if (report === undefined || report.version < 0) return before === undefined ? {} : { lake: { ...before } }
+  const { revision, version, rows, files, bytes } = report
+  return { lake: { revision: String(revision), version, rows, files, bytes } }
 }
 
 /** The newest schema in the bucket. Where status or a hint names one that the spec fits, one look at that is enough. */

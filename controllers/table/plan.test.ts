@@ -23,7 +23,8 @@ const columns = [
 const spec: Table['spec'] = {
   columns,
   primaryKey: ['id'],
-  log: { maxBytes: '1Mi' },
+  log: { maxBytes: '1Mi', retentionSeconds: 604_800 },
+  lake: { commitWindowSeconds: 30, historySeconds: 2_592_000 },
   query: { engine: 'Auto' },
   driftPolicy: 'Correct',
   deletionPolicy: 'Retain',
@@ -61,13 +62,15 @@ const empty: TableObserved = {
     stream: name,
     mark,
     adoption: { asked: false, namespaceUids: [] },
-    settings: { maxBytes: 1_048_576, replicas: 1 },
+    settings: { maxBytes: 1_048_576, retentionSeconds: 604_800, replicas: 1 },
   },
   bucket: undefined,
   stream: undefined,
   schema: undefined,
   announced: 0,
   known: 0,
+  floor: 0,
+  lake: undefined,
   progress: { revision: '0' },
   served: { facades: 1, behind: [] },
 }
@@ -254,8 +257,10 @@ const cases: Case[] = [
   },
   {
     title: 'under Observe a new size in the spec is still set',
-    table: table(made(1), { driftPolicy: 'Observe', log: { maxBytes: '2Mi' } }),
-    observed: whole({ target: { ...empty.target, settings: { maxBytes: 2_097_152, replicas: 1 } } }),
+    table: table(made(1), { driftPolicy: 'Observe', log: { maxBytes: '2Mi', retentionSeconds: 604_800 } }),
+    observed: whole({
+      target: { ...empty.target, settings: { maxBytes: 2_097_152, retentionSeconds: 604_800, replicas: 1 } },
+    }),
     does: ['UpdateStream'],
   },
 ]

@@ -7,7 +7,7 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { type Blocked, type Plan, refused, stalled } from '../../operator/mod.ts'
 import { markMetadata } from '../marks.ts'
 import { differences, type StreamSeen, type WantedStream } from '../streams.ts'
-import { lostBucket, lostLog } from './lost.ts'
+import { lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 
 export type TableAction =
@@ -34,7 +34,7 @@ export type TableAction =
   | { readonly type: 'AnnounceSchemas'; readonly after: number; readonly to: number }
 
 export function planTable(table: Table, observed: TableObserved): Plan<TableAction> {
-  const blocked = foreign(observed) ?? lostLog(table, observed) ?? lostBucket(table, observed)
+  const blocked = foreign(observed) ?? lostLog(table, observed) ?? lostBucket(table, observed) ?? lostLake(observed)
   if (blocked !== undefined) return blocked
   const inForce = observed.schema ?? table.status?.schema
   const evolved = planSchema(table.spec, inForce)

@@ -5,7 +5,7 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
-import { lostBucket, lostLog } from './lost.ts'
+import { lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
 
@@ -15,7 +15,7 @@ const servedAgainSeconds = 30
 export function tableStatus(table: Table, observed: TableObserved): StatusReport {
   const served = servedCondition(observed)
   return {
-    conditions: [bucketCondition(table, observed), logCondition(table, observed), served],
+    conditions: [bucketCondition(table, observed), logCondition(table, observed), served, lakeCondition(observed)],
     fields: fieldsOf(table, observed),
     ...(served.status === 'True' ? {} : { afterSeconds: servedAgainSeconds }),
   }
@@ -54,6 +54,20 @@ function logCondition(table: Table, observed: TableObserved): ReportedCondition 
     return { type, status, reason: 'Drifted', message }
   }
   return { type, status: 'True', reason: 'Created', message: `stream ${target.stream} takes writes` }
+}
+
+/** Whether the log is being archived. Rows are written and read without it too, so that it does not make a Table unready. */
+function lakeCondition(observed: TableObserved): ReportedCondition {
+  const { lake } = observed
+  const condition = { type: 'LakeReady', gates: false } as const
+  const lost = lostLake(observed)
+  if (lost !== undefined) return { ...condition, status: 'False', reason: lost.reason, message: lost.message }
+  if (lake === undefined) {
+    return { ...condition, status: 'False', reason: 'NoArchiver', message: 'no worker archives the log yet' }
+  }
+  if (lake.error !== undefined) return { ...condition, status: 'False', reason: 'Failing', message: lake.error }
+  if (lake.version < 0) return { ...condition, status: 'False', reason: 'Opening', message: 'the lake is being opened' }
+  return { ...condition, status: 'True', reason: 'Archiving', message: 'the lake follows the log' }
 }
 
 function servedCondition({ served, schema }: TableObserved): ReportedCondition {

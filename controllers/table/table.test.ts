@@ -76,10 +76,10 @@ test('a Table that is applied becomes Ready, with a marked bucket, a marked log 
   assert.deepEqual(status.external, { bucket: name, stream: name, epoch: 1 })
   assert.equal(status.backendClassName, bench.className)
   assert.equal(status.observedGeneration, 1)
-  assert.deepEqual(status.effective, { log: { maxBytes: 1_048_576, replicas: 1 } })
+  assert.deepEqual(status.effective, { log: { maxBytes: 1_048_576, retentionSeconds: 604_800, replicas: 1 } })
   assert.deepEqual(
     status.conditions?.map(({ type }) => type),
-    ['Accepted', 'BucketReady', 'LogReady', 'Served', 'Ready'],
+    ['Accepted', 'BucketReady', 'LogReady', 'Served', 'LakeReady', 'Ready'],
   )
   assert.deepEqual(metadata.finalizers, ['blasty.dev/table'])
   const found = await lookAtBucket(bench.objects, name)

@@ -15,7 +15,8 @@ const added: Record<Kind, object> = {
   },
   Table: {
     columns: [{ name: 'title', type: 'String', required: false }],
-    log: {},
+    log: { retentionSeconds: 604_800 },
+    lake: { commitWindowSeconds: 30, historySeconds: 2_592_000 },
     query: { engine: 'Auto' },
     driftPolicy: 'Correct',
     deletionPolicy: 'Retain',

@@ -184,16 +184,34 @@ const settings: RuleCase[] = [
     spec: { ...timed, eventTime: { column: 'nope' } },
     refused: ['must name a column of type Date or Timestamp'],
   },
-  {
-    title: 'lake is refused as not built, even empty',
-    spec: { ...spec, lake: {} },
-    refused: ['lake is not built in this version'],
-  },
-  {
-    title: 'log.retentionSeconds is refused as not built',
-    spec: { ...spec, log: { retentionSeconds: 3600 } },
-    refused: ['retentionSeconds is not built in this version'],
-  },
+  { title: 'lake is accepted, even empty', spec: { ...spec, lake: {} } },
+  ...[1, 3600].map(commitWindowSeconds => ({
+    title: `lake.commitWindowSeconds ${commitWindowSeconds} is accepted`,
+    spec: { ...spec, lake: { commitWindowSeconds } },
+  })),
+  ...[0, 3601].map(commitWindowSeconds => ({
+    title: `lake.commitWindowSeconds ${commitWindowSeconds} is refused`,
+    spec: { ...spec, lake: { commitWindowSeconds } },
+    refused: ['lake.commitWindowSeconds'],
+  })),
+  ...[0, 315360000].map(historySeconds => ({
+    title: `lake.historySeconds ${historySeconds} is accepted`,
+    spec: { ...spec, lake: { historySeconds } },
+  })),
+  ...[-1, 315360001].map(historySeconds => ({
+    title: `lake.historySeconds ${historySeconds} is refused`,
+    spec: { ...spec, lake: { historySeconds } },
+    refused: ['lake.historySeconds'],
+  })),
+  ...[1, 315360000].map(retentionSeconds => ({
+    title: `log.retentionSeconds ${retentionSeconds} is accepted`,
+    spec: { ...spec, log: { retentionSeconds } },
+  })),
+  ...[0, 315360001].map(retentionSeconds => ({
+    title: `log.retentionSeconds ${retentionSeconds} is refused`,
+    spec: { ...spec, log: { retentionSeconds } },
+    refused: ['log.retentionSeconds'],
+  })),
   {
     title: 'engine Trino is refused as not built',
     spec: { ...spec, query: { engine: 'Trino' } },

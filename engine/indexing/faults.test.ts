@@ -85,6 +85,7 @@ async function survives(fault: Fault, at: number): Promise<boolean> {
     indexTable({
       log: films.on.log,
       schemas: films.on.schemas,
+      replica: films.replica(films.on.schemas),
       search,
       index,
       spec: filmSpec,

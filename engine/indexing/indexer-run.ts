@@ -1,5 +1,5 @@
 /**
- * One run of an indexer, until something fails: the log is read, batches are sent, and what the server did is confirmed, side by side.
+ * One run of an indexer, until something fails: the changes are read, batches are sent, and what the server did is confirmed, side by side.
  *
  * A batch ends with the progress document. It claims the batch's own revision only when it is sent alone and everything
  * before it is confirmed; one that is sent while others are under way claims what was confirmed by then. So the progress
@@ -9,9 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskNumber } from '../../backends/search/search.ts'
 import { BlastyError } from '../../base/errors.ts'
-import { follow } from '../log/follower.ts'
-import type { LogBatch } from '../log/record.ts'
-import { schemaOf } from '../replica/change.ts'
+import type { ChangeBatch } from '../replica/change.ts'
+import type { TableReplica } from '../replica/replica.ts'
 import { Condition } from './condition.ts'
 import { documentWriter, type WriteDocument } from './document.ts'
 import type { IndexerJob } from './indexer.ts'
@@ -59,12 +58,34 @@ export class IndexerRun {
 
   async #read(signal: AbortSignal): Promise<void> {
     await this.#tell()
-    for await (const batch of follow(this.#job.log, { after: this.#start.revision, signal })) {
+    const replica = await this.#job.replica(signal)
+    const after = this.#start.revision === 0 ? await this.#fill(replica, signal) : this.#start.revision
+    for await (const batch of replica.source.changes(after, signal)) {
       await this.#condition.until(() => !this.#pending.full, signal)
-      await this.#learn(schemaOf(batch))
+      await this.#learn(batch.schema)
       this.#add(batch)
       this.#condition.changed()
     }
+  }
+
+  /** Takes in the rows as they are at one moment; returns the revision of that. */
+  async #fill(replica: TableReplica, signal: AbortSignal): Promise<number> {
+    const { codec } = this.#job.schemas
+    const snapshot = replica.snapshot()
+    try {
+      for (const { key, row } of snapshot.rows()) {
+        if (this.#pending.full) {
+          this.#condition.changed()
+          await this.#condition.until(() => !this.#pending.full, signal)
+        }
+        this.#pending.put({ key, revision: row.revision, row: row.row(codec) }, row.body.length)
+      }
+    } finally {
+      snapshot.close()
+    }
+    this.#pending.reached(snapshot.revision)
+    this.#condition.changed()
+    return snapshot.revision
   }
 
   /** Takes up a newer schema. The columns in use keep their form, unless one was retired. */
@@ -75,15 +96,11 @@ export class IndexerRun {
     if (layout.fingerprint !== this.#start.layout) throw changed(index, 'its documents have another form now')
   }
 
-  #add(batch: LogBatch): void {
-    const { codec, encodeKey } = this.#job.schemas
-    for (const { operation, key, body, revision } of batch.records) {
-      if (operation === 'put') {
-        const row = codec.decode(body)
-        this.#pending.put({ key: key ?? encodeKey(row), revision, row }, body.length)
-      } else if (operation === 'delete') {
-        this.#pending.delete(key ?? encodeKey(codec.decode(body)))
-      }
+  #add(batch: ChangeBatch): void {
+    const { codec } = this.#job.schemas
+    for (const { key, new: next } of batch.changes) {
+      if (next === undefined) this.#pending.delete(key)
+      else this.#pending.put({ key, revision: next.revision, row: next.row(codec) }, next.body.length)
     }
     this.#pending.reached(batch.revision)
   }
@@ -104,8 +121,8 @@ export class IndexerRun {
   /** One batch at a time takes up what came meanwhile; several at once only pay when full ones are waiting. */
   #worthSending(): boolean {
     const { waiting, full } = this.#pending
-    if (this.#underWay.length === 0) return waiting || this.#claimed < this.#confirmed
-    return waiting && full && this.#underWay.length < this.#job.limits.batchesInFlight
+    if (this.#underWay.length === 0) return waiting || full || this.#claimed < this.#confirmed
+    return full && this.#underWay.length < this.#job.limits.batchesInFlight
   }
 
   /** Sends the deletes, the documents and the progress, in that order, and returns the tasks. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { requestTimeoutMillis, type Search } from '../../backends/search/search.ts'
 import { isBlastyError } from '../../base/errors.ts'
 import type { ChangeLog } from '../log/log.ts'
+import type { TableReplica } from '../replica/replica.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { IndexerRun } from './indexer-run.ts'
 import { type IndexSpec, indexLayout } from './layout.ts'
@@ -41,6 +42,8 @@ export type IndexerProgress = {
 export type IndexerOptions = {
   readonly log: ChangeLog
   readonly schemas: Schemas
+  /** The Table's rows and changes in this process; another one when the last failed. */
+  readonly replica: (signal: AbortSignal) => Promise<TableReplica>
   readonly search: Search
   /** Name of the index in the search server. The operator makes it and gives it its settings. */
   readonly index: string
@@ -66,12 +69,13 @@ const maxPauseMillis = 2_000
 
 /**
  * Indexes until the signal is aborted. What was sent by then is waited for, within `requestMillis`.
- * @throws INVALID_ARGUMENT for a spec that does not fit the schema; LOG_GAP, LOG_LOST, LOG_CORRUPT, EPOCH_CHANGED
+ * @throws INVALID_ARGUMENT for a spec that does not fit the schema; LOG_LOST, LOG_CORRUPT, EPOCH_CHANGED
  */
 export async function indexTable(options: IndexerOptions): Promise<void> {
   const { signal } = options
   let shown: IndexerProgress = { epoch: options.log.epoch, revision: 0, documents: 0, filled: false }
   let failures = 0
+  let refill = false
   const job: IndexerJob = {
     ...options,
     limits: { ...defaultLimits, ...options.limits },
@@ -86,11 +90,15 @@ export async function indexTable(options: IndexerOptions): Promise<void> {
   while (!signal.aborted) {
     try {
       const layout = indexLayout(options.spec, options.schemas.current)
-      await new IndexerRun(job, layout, await takeOver(job, layout)).run()
+      const progress = await takeOver(job, layout, refill)
+      refill = false
+      await new IndexerRun(job, layout, progress).run()
     } catch (error) {
       // Not handed over in order: the successor waits out the lease.
       if (signal.aborted) return
       if (!isBlastyError(error) || endsIt(error)) throw error
+      // Neither the log nor the lake remembers what came since: the index begins anew, with the rows as they are.
+      if (isBlastyError(error, 'CURSOR_EXPIRED')) refill = true
       options.onProgress(shown, error.message)
       const pause = Math.min(maxPauseMillis, 100 * 2 ** failures++)
       await sleep(pause, undefined, { signal }).catch(() => {})
@@ -99,5 +107,5 @@ export async function indexTable(options: IndexerOptions): Promise<void> {
 }
 
 function endsIt(error: unknown): boolean {
-  return isBlastyError(error, 'INVALID_ARGUMENT', 'LOG_GAP', 'LOG_LOST', 'LOG_CORRUPT', 'EPOCH_CHANGED', 'INTERNAL')
+  return isBlastyError(error, 'INVALID_ARGUMENT', 'LOG_LOST', 'LOG_CORRUPT', 'EPOCH_CHANGED', 'INTERNAL')
 }

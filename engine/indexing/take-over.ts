@@ -1,4 +1,4 @@
-/** Where an indexer begins: behind its predecessor's progress, or from the start of the log with an emptied index. */
+/** Where an indexer begins: behind its predecessor's progress, or with an emptied index. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IndexInfo } from '../../backends/search/search.ts'
@@ -13,10 +13,10 @@ const maxPauseMillis = 250
 /**
  * Makes sure that nothing of a predecessor is still under way, then writes a progress document in this instance's name.
  * The search server has no fence, so a predecessor that did not end in order is waited out: its lease, and the longest
- * time a request of its may take from there.
+ * time a request of its may take from there. With `refill` the index begins anew whatever its progress.
  * @throws INDEX_NOT_FOUND, BACKEND_REFUSED for an index with another primary key, BACKEND_UNAVAILABLE, what `logState` throws
  */
-export async function takeOver(job: IndexerJob, layout: IndexLayout): Promise<Progress> {
+export async function takeOver(job: IndexerJob, layout: IndexLayout, refill = false): Promise<Progress> {
   const { search, index, instance, leaseMillis, requestMillis, signal, log } = job
   await indexOf(job)
   const before = await readProgress(search, index)
@@ -27,7 +27,7 @@ export async function takeOver(job: IndexerJob, layout: IndexLayout): Promise<Pr
   const { createdAt } = await indexOf(job)
   const found = await readProgress(search, index)
   const holds =
-    found?.epoch === log.epoch && found.layout === layout.fingerprint && found.createdAt === createdAt
+    !refill && found?.epoch === log.epoch && found.layout === layout.fingerprint && found.createdAt === createdAt
       ? found
       : undefined
   if (holds === undefined) await search.deleteAllDocuments(index)

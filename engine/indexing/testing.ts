@@ -1,10 +1,14 @@
 /** What the tests of indexing share: a Table of films with an index of its own, and an indexer that can be stopped. */
 
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { connectSearch, type Search } from '../../backends/search/search.ts'
 import { testStack, uniqueName } from '../../devstack/testing.ts'
 import { type LogWriter, logWriter } from '../log/writer.ts'
+import { TableReplica } from '../replica/replica.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
-import { encodeFilmKey, filmSchema, patience, type TestLog, testLog } from '../testing.ts'
+import type { Schemas } from '../schema/schemas.ts'
+import { encodeFilmKey, filmSchema, patience, type TestLog, temporaryFolder, testLog } from '../testing.ts'
 import { type IndexerOptions, type IndexerProgress, indexTable } from './indexer.ts'
 import { type IndexSpec, idAttribute, indexLayout } from './layout.ts'
 import type { SearchRequest } from './request.ts'
@@ -31,6 +35,8 @@ export type TestIndex = {
   /** Ends its indexers, then deletes log and index. */
   readonly close: () => Promise<void>
   readonly closing: (() => Promise<unknown>)[]
+  /** What an indexer reads: a replica with these schemas, opened when it asks, and anew when it failed. */
+  readonly replica: (schemas: Schemas) => IndexerOptions['replica']
 }
 
 export const writing = (schema: TableSchema) => ({ principal: 'test', schema: schema.number, signal: patience() })
@@ -39,6 +45,7 @@ export const writing = (schema: TableSchema) => ({ principal: 'test', schema: sc
 export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIndex> {
   const search = given ?? (await sharedSearch())
   const on = await testLog(filmSchema)
+  const folder = await temporaryFolder()
   const writer = logWriter(on.log, { encodeKey: encodeFilmKey, lookup: async () => undefined })
   const index = uniqueName('films')
   const provision = async () => {
@@ -69,8 +76,22 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
       return committed.revision
     },
     provision,
+    replica: schemas => {
+      let opened: Promise<TableReplica> | undefined
+      closing.push(async () => (await opened?.catch(() => undefined))?.close())
+      return () => {
+        const directory = join(folder.path, randomUUID())
+        const discard = () => {
+          opened = undefined
+        }
+        opened ??= TableReplica.open({ log: on.log, schemas, name: 'films', directory, onFailure: discard })
+        opened.catch(discard)
+        return opened
+      }
+    },
     close: async () => {
       for (const step of closing) await step()
+      await folder.remove()
       await search.deleteIndex(index)
       await on.close()
     },
@@ -100,6 +121,7 @@ export function startIndexer(test: TestIndex, changes: Partial<IndexerOptions> =
   const ended = indexTable({
     log: on.log,
     schemas: on.schemas,
+    replica: test.replica(changes.schemas ?? on.schemas),
     search,
     index,
     spec: filmSpec,

@@ -4,6 +4,7 @@
  */
 
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, INTEGER } from '@duckdb/node-api'
+import { commitTimeColumn, revisionColumn } from '../replica/sql-types.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 import { readType, rowJson, storedType, storedValue } from './columns.ts'
@@ -31,6 +32,9 @@ export type LakeRow = {
   readonly body: string
 }
 
+/** A row of an append-only Table, and the readable revision of its batch. */
+export type AppendedRow = LakeRow & { readonly batchEnd: number }
+
 const changeTypes = ['insert', 'delete', 'update_preimage', 'update_postimage'] as const
 export type ChangeType = (typeof changeTypes)[number]
 
@@ -45,10 +49,12 @@ export type LakeChange = LakeRow & {
   readonly batchTime: number
 }
 
-/** Names of what stands beside a Table's own columns; `_change_type` is Delta's, the others ours. */
-export const revisionField = '_revision'
-export const commitTimeField = '_commit_time'
-const changeFields = ['_change_type', '_blasty_revision', '_blasty_batch_end', '_blasty_batch_time'] as const
+/**
+ * What stands in files beside the columns of the lake's schema. `_change_type` is Delta's; the others are ours, and engines pass
+ * them over. Appended rows are their own history, so that their files say where batches end.
+ */
+const batchEndField = '_blasty_batch_end'
+const changeFields = ['_change_type', '_blasty_revision', batchEndField, '_blasty_batch_time'] as const
 
 /** Longest line of JSON that is read: a row of a mebibyte with what is put beside it. */
 const maxLineBytes = 2 * 1024 * 1024
@@ -81,9 +87,12 @@ export class ParquetFiles {
     this.#instance.closeSync()
   }
 
-  /** Writes rows, one a line of JSON with `_revision` and `_commit_time` (µs) in it, in their order. */
+  /**
+   * Writes rows, one a line of JSON with `_revision` and `_commit_time` (µs) in it, in their order. Those of an append-only Table
+   * have `_blasty_batch_end` as well.
+   */
   writeRows(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
-    return this.#write(schema, from, to, [])
+    return this.#write(schema, from, to, moreOf(schema))
   }
 
   /** Writes changes, one a line of JSON that holds the change fields besides, in their order. */
@@ -93,32 +102,45 @@ export class ParquetFiles {
 
   /** Writes the live rows of several files into one, in the order of their keys. */
   async rewrite(schema: TableSchema, sources: readonly SourceFile[], to: string): Promise<WrittenFile> {
-    const live = await this.#live(schema, sources)
-    const names = [...schema.columns.map(({ name }) => quoteIdentifier(name)), revisionField, commitTimeField]
-    const order = schema.primaryKey.length === 0 ? [revisionField] : schema.primaryKey.map(quoteIdentifier)
+    const live = await this.#live(schema, sources, moreOf(schema))
+    const names = [
+      ...schema.columns.map(({ name }) => quoteIdentifier(name)),
+      revisionColumn,
+      commitTimeColumn,
+      ...moreOf(schema),
+    ]
+    const order = schema.primaryKey.length === 0 ? [revisionColumn] : schema.primaryKey.map(quoteIdentifier)
+    // Appended rows of one revision keep their order: it is that of their files.
     return this.#copy(schema, `SELECT ${names.join(', ')} FROM (${live}) ORDER BY ${order.join(', ')}`, to)
   }
 
   /** The live rows of a file, in parts. */
   async *read(schema: TableSchema, source: SourceFile): AsyncGenerator<LakeRow[]> {
-    const text = `SELECT position, ${revisionField}, epoch_us(${commitTimeField}), ${rowJson(schema)} FROM (${await this.#live(schema, [source])})`
+    const text = `SELECT position, ${revisionColumn}, epoch_us(${commitTimeColumn}), ${rowJson(schema)} FROM (${await this.#live(schema, [source])})`
     for await (const rows of this.#stream(text)) yield rows.map(lakeRow)
   }
 
-  /** The text of a SELECT of the live rows of files, with the Table's columns by name and then `_revision` and `_commit_time`. */
-  async selectLive(schema: TableSchema, sources: readonly SourceFile[]): Promise<string> {
-    const names = [...schema.columns.map(({ name }) => quoteIdentifier(name)), revisionField, commitTimeField]
-    return `SELECT ${names.join(', ')} FROM (${await this.#live(schema, sources)})`
+  /** The live rows of a file as chunks of the database, one column for each expression over the Table's columns. */
+  async *chunks(
+    schema: TableSchema,
+    source: SourceFile,
+    expressions: readonly string[],
+  ): AsyncGenerator<DuckDBDataChunk> {
+    yield* this.#chunks(`SELECT ${expressions.join(', ')} FROM (${await this.#live(schema, [source])})`)
   }
 
-  /** The instance's connection, for a caller that runs what `selectLive` gave. */
-  get connection(): DuckDBConnection {
-    return this.#connection
+  /** Appended rows of batches that end behind `after`, in parts, in their order. */
+  async *readAppended(schema: TableSchema, file: string, after: number): AsyncGenerator<AppendedRow[]> {
+    const fields = ['position', revisionColumn, `epoch_us(${commitTimeColumn})`, rowJson(schema), batchEndField]
+    const text = `SELECT ${fields.join(', ')} FROM (${await this.#stored(schema, file, [batchEndField])})
+      WHERE ${batchEndField} > ${after} ORDER BY position`
+    for await (const rows of this.#stream(text))
+      yield rows.map(values => ({ ...lakeRow(values), batchEnd: Number(values[4]) }))
   }
 
   /** Lines of a change file whose batch ends behind `after`, in parts, in their order. */
   async *readChanges(schema: TableSchema, file: string, after: number): AsyncGenerator<LakeChange[]> {
-    const fields = ['position', revisionField, `epoch_us(${commitTimeField})`, rowJson(schema), ...changeFields]
+    const fields = ['position', revisionColumn, `epoch_us(${commitTimeColumn})`, rowJson(schema), ...changeFields]
     const text = `SELECT ${fields.join(', ')} FROM (${await this.#stored(schema, file, changeFields)})
       WHERE _blasty_batch_end > ${after} ORDER BY position`
     for await (const rows of this.#stream(text)) yield rows.map(lakeChange)
@@ -127,13 +149,13 @@ export class ParquetFiles {
   async #write(schema: TableSchema, from: string, to: string, more: readonly string[]): Promise<WrittenFile> {
     const types = [
       ...schema.columns.map(column => `${quoteIdentifier(column.name)}: ${quoteText(readType(column))}`),
-      ...[revisionField, commitTimeField].map(name => `${name}: 'BIGINT'`),
+      ...[revisionColumn, commitTimeColumn].map(name => `${name}: 'BIGINT'`),
       ...more.map(name => `${name}: ${name === changeFields[0] ? `'VARCHAR'` : `'BIGINT'`}`),
     ]
     const columns = [
       ...schema.columns.map(column => `${storedValue(column)} AS ${quoteIdentifier(column.name)}`),
-      revisionField,
-      `make_timestamptz(${commitTimeField}) AS ${commitTimeField}`,
+      revisionColumn,
+      `make_timestamptz(${commitTimeColumn}) AS ${commitTimeColumn}`,
       ...more,
     ]
     const source = `read_json(${quoteText(from)}, columns = {${types.join(', ')}}, format = 'newline_delimited',
@@ -155,11 +177,11 @@ export class ParquetFiles {
   }
 
   /** A SELECT of the rows of files that are not deleted, each with its `position`. */
-  async #live(schema: TableSchema, sources: readonly SourceFile[]): Promise<string> {
+  async #live(schema: TableSchema, sources: readonly SourceFile[], more: readonly string[] = []): Promise<string> {
     await this.#connection.run('DELETE FROM deleted')
     const parts: string[] = []
     for (const [index, { file, deleted }] of sources.entries()) {
-      const stored = await this.#stored(schema, file, [])
+      const stored = await this.#stored(schema, file, more)
       const some = await this.#noteDeleted(index, deleted)
       parts.push(
         some
@@ -200,16 +222,23 @@ export class ParquetFiles {
       const name = quoteIdentifier(column.name)
       return present.has(column.name) ? name : `NULL::${storedType(column)} AS ${name}`
     })
-    const all = [...columns, revisionField, commitTimeField, ...more, 'file_row_number AS position']
+    const all = [...columns, revisionColumn, commitTimeColumn, ...more, 'file_row_number AS position']
     return `SELECT ${all.join(', ')} FROM ${source}`
   }
 
-  async *#stream(text: string) {
+  async *#chunks(text: string): AsyncGenerator<DuckDBDataChunk> {
     const result = await this.#connection.stream(text)
     for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk())
-      yield chunk.getRows()
+      yield chunk
+  }
+
+  async *#stream(text: string) {
+    for await (const chunk of this.#chunks(text)) yield chunk.getRows()
   }
 }
+
+/** What the data files of a Table hold beside its columns, revision and commit time. */
+const moreOf = (schema: TableSchema): readonly string[] => (schema.primaryKey.length === 0 ? [batchEndField] : [])
 
 function lakeRow(values: readonly unknown[]): LakeRow {
   const [position, revision, commitTime, body] = values

@@ -7,7 +7,7 @@ import type { ChangeType } from './parquet.ts'
 
 /** At these bounds a window is full, however young it is. Bytes of JSON. */
 const maxHeldBytes = 32 * 1024 * 1024
-const maxFileBytes = 256 * 1024 * 1024
+const maxFileBytes = 64 * 1024 * 1024
 
 export type ClosedWindow = {
   /** Lines of rows to be written, if there are any. */
@@ -16,15 +16,18 @@ export type ClosedWindow = {
   readonly changes: string | undefined
   /** Keys of the rows to be written, in the order of their lines. */
   readonly keys: readonly Buffer[]
-  /** Every key that was changed: what the lake held of it before has ended. */
-  readonly touched: readonly Buffer[]
+  /** Every key that was changed, and whether it had a row before: what the lake holds of it has ended. */
+  readonly touched: readonly { readonly key: Buffer; readonly existed: boolean }[]
 }
+
+/** `row` undefined: deleted. `existed`: there was a row before the window. */
+type Touched = { readonly key: Buffer; readonly row: StoredRow | undefined; readonly existed: boolean }
 
 export class ChangeWindow {
   readonly #directory: string
   readonly #keyed: boolean
-  /** The last version of each key that was changed; undefined: deleted. */
-  readonly #rows = new Map<string, { readonly key: Buffer; readonly row: StoredRow | undefined }>()
+  /** The last version of each key that was changed. */
+  readonly #rows = new Map<string, Touched>()
   readonly #file: LineFile
   #held = 0
   #revision = 0
@@ -68,7 +71,7 @@ export class ChangeWindow {
       rows: await this.#writeRows(live.map(({ row }) => row)),
       changes: this.empty ? undefined : this.#file.path,
       keys: live.map(({ key }) => key),
-      touched: all.map(({ key }) => key),
+      touched: all,
     }
   }
 
@@ -78,8 +81,9 @@ export class ChangeWindow {
 
   async #change(batch: ChangeBatch, { key, old, new: next }: Change): Promise<void> {
     const name = key.toString('latin1')
-    this.#held += (next?.body.length ?? 0) + key.length - (this.#rows.get(name)?.row?.body.length ?? 0)
-    this.#rows.set(name, { key, row: next })
+    const before = this.#rows.get(name)
+    this.#held += (next?.body.length ?? 0) - (before?.row?.body.length ?? 0) + (before === undefined ? key.length : 0)
+    this.#rows.set(name, { key, row: next, existed: before?.existed ?? old !== undefined })
     const place = `"_blasty_revision":${next?.revision ?? batch.revision},"_blasty_batch_end":${batch.revision},"_blasty_batch_time":${batch.commitTime}`
     const line = (type: ChangeType, row: StoredRow | undefined) =>
       row === undefined ? '' : lineOf(row, `,"_change_type":"${type}",${place}`)
@@ -91,7 +95,7 @@ export class ChangeWindow {
 
   async #append(batch: ChangeBatch): Promise<void> {
     for (const { revision, body } of batch.appended ?? []) {
-      const head = headOf(revision, batch.commitTime)
+      const head = `${headOf(revision, batch.commitTime)},"_blasty_batch_end":${batch.revision}`
       const rows = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8', 1, body.length - 1)
       // Each row stands on a line of its own, and no value of JSON holds a bare line feed.
       const lines = `,\n${rows}`.replaceAll(',\n{"', `\n{${head},"`).replaceAll(',\n{}', `\n{${head}}`)

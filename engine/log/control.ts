@@ -34,18 +34,31 @@ export async function writeTick(log: ChangeLog): Promise<number> {
 }
 
 /**
- * Declares that revisions below `revision` may be purged; conditional writers look rows up in a replica from then on.
- * Fenced: fails with REVISION_CONFLICT when another raised the floor meanwhile. Returns the revision of its record.
+ * Declares that revisions up to `revision` may be purged; conditional writers look rows up in a replica from then on.
+ * Fenced: fails with REVISION_CONFLICT when another raised the floor meanwhile. A floor is never lowered. Returns the revision of
+ * its record.
  */
 export async function raiseFloor(log: ChangeLog, revision: number): Promise<number> {
   const subject = log.subjects.floor
   const last = await lastRecord(log, subject)
+  if (last !== undefined && floorOf(last) >= revision) return last.revision
   const data = Buffer.from(JSON.stringify({ revision }))
   const headers = headersOf({ schema: last?.head.schema ?? 0, operation: 'floor', principal })
   return stored(
     log,
     await publish(log.streams.connection, [{ subject, data, headers, expect: last?.revision ?? 0 }], timeoutMillis),
   )
+}
+
+/** The revision below which the log may have been purged; 0 when nobody ever declared one. */
+export async function declaredFloor(log: ChangeLog): Promise<number> {
+  const record = await lastRecord(log, log.subjects.floor)
+  return record === undefined ? 0 : floorOf(record)
+}
+
+function floorOf({ body }: { readonly body: Uint8Array }): number {
+  const { revision } = JSON.parse(Buffer.from(body).toString()) as { revision?: unknown }
+  return typeof revision === 'number' ? revision : 0
 }
 
 function stored(log: ChangeLog, outcome: PublishOutcome): number {

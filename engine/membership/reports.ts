@@ -25,6 +25,23 @@ export type TableReport = {
   readonly bytes: number
 }
 
+/** How far a Table's lake has come. Before it was opened, `version` is -1. */
+export type LakeReport = {
+  readonly kind: 'lake'
+  readonly tableUid: string
+  readonly worker: string
+  readonly epoch: number
+  /** The last revision that the lake holds. */
+  readonly revision: number
+  readonly version: number
+  readonly rows: number
+  readonly files: number
+  readonly bytes: number
+  readonly error?: string
+  /** True when what was archived is gone. */
+  readonly lost?: boolean
+}
+
 export type IndexReport = {
   readonly kind: 'index'
   readonly indexUid: string
@@ -45,7 +62,7 @@ export type SubscriptionReport = {
   readonly error?: string
 }
 
-export type Report = MemberReport | ServedReport | TableReport | IndexReport | SubscriptionReport
+export type Report = MemberReport | ServedReport | TableReport | LakeReport | IndexReport | SubscriptionReport
 
 export type Reports = {
   /** Says something until it is said otherwise, withdrawn, or this process dies. */
@@ -73,6 +90,8 @@ function keyOf(report: Report): string {
       return `served.${report.facade}.${report.tableUid}`
     case 'table':
       return `table.${report.tableUid}`
+    case 'lake':
+      return `lake.${report.tableUid}`
     case 'index':
       return `index.${report.indexUid}`
     case 'subscription':

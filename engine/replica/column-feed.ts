@@ -6,6 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError } from '../../base/errors.ts'
+import type { LakeSnapshot } from '../lake/snapshot.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { type ColumnIdentity, ColumnTable } from './column-table.ts'
 import type { ChangeSource } from './source.ts'
@@ -16,6 +17,8 @@ export type ColumnFeedOptions = {
   readonly identity: ColumnIdentity
   readonly schemas: Schemas
   readonly source: ChangeSource
+  /** Behind which revision `source` has every change at hand, and a snapshot for columns that are older than that. */
+  readonly load: { readonly base: () => Promise<number>; readonly snapshot?: () => Promise<LakeSnapshot | undefined> }
   readonly onFailure: (error: unknown) => void
 }
 
@@ -50,7 +53,9 @@ export class ColumnFeed {
   static async start(options: ColumnFeedOptions): Promise<ColumnFeed> {
     const connection = await options.sql.connect()
     try {
-      return new ColumnFeed(await ColumnTable.open(connection, options.identity, options.schemas), options)
+      const table = await ColumnTable.open(connection, options.identity, options.schemas)
+      if (table.revision < (await options.load.base())) await loadColumns(table, options)
+      return new ColumnFeed(table, options)
     } catch (error) {
       connection.closeSync()
       throw error
@@ -156,5 +161,16 @@ export class ColumnFeed {
     this.#failure = error
     for (const waiter of this.#waiters) waiter.reject(error)
     this.#options.onFailure(error)
+  }
+}
+
+/** Takes a snapshot in place of the columns, when there is one that is newer; else the changes are read one by one. */
+async function loadColumns(table: ColumnTable, { load, schemas }: ColumnFeedOptions): Promise<void> {
+  const snapshot = await load.snapshot?.()
+  if (snapshot === undefined) return
+  try {
+    if (snapshot.revision > table.revision) await table.load(snapshot, schemas.current)
+  } finally {
+    await snapshot.close()
   }
 }

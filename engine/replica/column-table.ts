@@ -5,12 +5,13 @@
 
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
+import type { LakeSnapshot } from '../lake/snapshot.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { quoteIdentifier, quoteText } from '../sql/quote.ts'
 import type { ChangeBatch } from './change.ts'
 import { positionsTable } from './sql-database.ts'
-import { createTable, insertStaged, revisionColumn, sqlType } from './sql-types.ts'
+import { commitTimeColumn, createTable, insertStaged, revisionColumn, sqlType } from './sql-types.ts'
 
 export type ColumnIdentity = { readonly name: string; readonly uid: string; readonly epoch: number }
 
@@ -113,6 +114,37 @@ export class ColumnTable {
       await this.#connection.run(`UPDATE ${positionsTable} SET schema = $1 WHERE name = $2`, [schema.number, name])
     })
     this.#schema = schema
+  }
+
+  /** Takes a snapshot in place of all rows. Nothing may be staged. */
+  async load(snapshot: LakeSnapshot, schema: TableSchema): Promise<void> {
+    const { name } = this.#identity
+    const columns = schema.columns.map(column => `${quoteIdentifier(column.name)}::${sqlType(column)}`)
+    await inTransaction(this.#connection, async () => {
+      // Anew, since columns that were added later lie elsewhere.
+      await this.#connection.run(`DROP TABLE ${quoteIdentifier(name)}; ${createTable(name, schema)}`)
+      for await (const source of snapshot.files()) {
+        const appender = await this.#connection.createAppender(name)
+        try {
+          for await (const chunk of snapshot.parquet.chunks(schema, source, [
+            ...columns,
+            revisionColumn,
+            commitTimeColumn,
+          ]))
+            appender.appendDataChunk(chunk)
+        } finally {
+          appender.closeSync()
+        }
+      }
+      await this.#connection.run(`UPDATE ${positionsTable} SET revision = $1, schema = $2 WHERE name = $3`, [
+        snapshot.revision,
+        schema.number,
+        name,
+      ])
+    })
+    this.#schema = schema
+    this.#revision = snapshot.revision
+    this.#stagedRevision = snapshot.revision
   }
 
   stage(batch: ChangeBatch): void {

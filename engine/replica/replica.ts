@@ -2,10 +2,11 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import { follow } from '../log/follower.ts'
-import { type ChangeLog, readableEnd } from '../log/log.ts'
+import { type ChangeLog, logState, readableEnd } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { appendedBatch, type ChangeBatch, type StoredRow } from './change.ts'
 import { ColumnFeed } from './column-feed.ts'
+import { type Recovery, recoverRows } from './recovery.ts'
 import { openRowStore, type RowSnapshot, type RowStore } from './row-store.ts'
 import { ChangeSource } from './source.ts'
 import type { SqlDatabase } from './sql-database.ts'
@@ -19,11 +20,15 @@ export type ReplicaOptions = {
   readonly directory: string
   /** The SQL instance of the Table's namespace; without one (as in a worker) there are no columns. */
   readonly sql?: SqlDatabase
+  /** Where to have what the log no longer holds; without it the log must be whole. */
+  readonly recovery?: Recovery
   /** Told when the replica can no longer follow; it must be closed and opened anew. */
   readonly onFailure: (error: unknown) => void
 }
 
 const pageBytes = 1024 * 1024
+/** Size on disk up to which changes are kept that the lake has too. */
+const maxRingBytes = 256 * 1024 * 1024
 
 export class TableReplica {
   readonly source: ChangeSource
@@ -47,16 +52,21 @@ export class TableReplica {
   static async open(options: ReplicaOptions): Promise<TableReplica> {
     const { log, schemas, directory, name, sql } = options
     const keyed = schemas.current.primaryKey.length > 0
+    const { recovery } = options
     const last = await readableEnd(log)
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
+    if (rows !== undefined) await recoverRows(rows, options)
     const source = rows
-      ? new ChangeSource(rows.revision(), (after, until) => ringChanges(rows, after, until))
-      : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal))
+      ? new ChangeSource(rows.revision(), (after, until) => keptChanges(rows, after, until, recovery))
+      : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal, recovery))
     const replica = new TableReplica(rows, source, last, options)
     if (sql !== undefined) {
       const identity = { name, uid: log.tableUid, epoch: log.epoch }
       try {
-        replica.#columns = await ColumnFeed.start({ sql, identity, schemas, source, onFailure: options.onFailure })
+        const { onFailure } = options
+        const base = async () => rows?.base() ?? (await logState(log)).first - 1
+        const load = { base, ...(recovery === undefined ? {} : { snapshot: recovery.snapshot }) }
+        replica.#columns = await ColumnFeed.start({ sql, identity, schemas, source, load, onFailure })
       } catch (error) {
         await replica.close()
         throw error
@@ -100,6 +110,11 @@ export class TableReplica {
     return this.#keyed().snapshot()
   }
 
+  /** What the lake holds need not be kept here for ever. */
+  noteArchived(revision: number): void {
+    this.#rows?.trim(revision, maxRingBytes)
+  }
+
   /** Ends everybody who reads from it with TABLE_NOT_READY. */
   async close(): Promise<void> {
     this.#stop.abort()
@@ -134,8 +149,23 @@ export class TableReplica {
   }
 }
 
-function* ringChanges(rows: RowStore, after: number, until: number): Generator<ChangeBatch> {
+/** From the ring or, what it no longer holds, from the lake. The ring may be trimmed at any moment between two pages. */
+async function* keptChanges(
+  rows: RowStore,
+  after: number,
+  until: number,
+  recovery: Recovery | undefined,
+): AsyncGenerator<ChangeBatch> {
   for (let at = after; at < until; ) {
+    if (at < rows.base()) {
+      const upTo = rows.base()
+      for await (const batch of recovery?.changes(at) ?? []) {
+        if (batch.revision > upTo) break
+        yield batch
+      }
+      at = upTo
+      continue
+    }
     const page = rows.changes(at, pageBytes)
     yield* page
     const last = page.at(-1)
@@ -144,13 +174,24 @@ function* ringChanges(rows: RowStore, after: number, until: number): Generator<C
   }
 }
 
+/** From the log or, what it no longer holds, from the lake. */
 async function* loggedChanges(
   log: ChangeLog,
   after: number,
   until: number,
   signal: AbortSignal,
+  recovery: Recovery | undefined,
 ): AsyncGenerator<ChangeBatch> {
-  for await (const batch of follow(log, { after, signal })) {
+  let at = after
+  if (recovery !== undefined && (await logState(log)).first > at + 1) {
+    for await (const batch of recovery.changes(at)) {
+      if (batch.revision > until || signal.aborted) return
+      yield batch
+      at = batch.revision
+    }
+    if (at >= until) return
+  }
+  for await (const batch of follow(log, { after: at, signal })) {
     yield appendedBatch(batch)
     if (batch.revision >= until) return
   }

@@ -35,6 +35,9 @@ export type RowSnapshot = {
   readonly close: () => void
 }
 
+/** A row of a snapshot with its encoded key. */
+export type LoadedRow = { readonly key: Buffer; readonly row: StoredRow }
+
 export type RowStore = {
   /** The revision of the last batch applied, 0 at first. */
   readonly revision: () => number
@@ -43,12 +46,28 @@ export type RowStore = {
   readonly apply: (batch: LogBatch, codec: RowCodec, encodeKey: KeyEncoder) => ChangeBatch
   readonly get: (key: Buffer) => StoredRow | undefined
   readonly snapshot: () => RowSnapshot
-  /** Batches behind `after`, oldest first, about `maxBytes` of them. */
+  /** The ring holds every batch behind this revision, and none before. */
+  readonly base: () => number
+  /** Batches behind `after`, oldest first, about `maxBytes` of them. `after` must not lie before `base`. */
   readonly changes: (after: number, maxBytes: number) => ChangeBatch[]
+  /** Takes the rows of a snapshot in place of everything. One that breaks off leaves an empty store when it is opened again. */
+  readonly load: (parts: AsyncIterable<readonly LoadedRow[]>, revision: number) => Promise<void>
+  /** Drops the oldest batches up to `revision` while the ring takes more than `maxBytes` on disk. */
+  readonly trim: (revision: number, maxBytes: number) => void
   readonly close: () => Promise<void>
 }
 
-const format = 1
+const format = 2
+const trimmedAtOnce = 1_000
+
+/** What a database takes on disk, in bytes. */
+function sizeOf(database: Database<Buffer, Buffer>): number {
+  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = database.getStats() as Record<
+    'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages',
+    number
+  >
+  return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages)
+}
 
 function ringKey(revision: number): Buffer {
   const key = Buffer.alloc(8)
@@ -61,7 +80,14 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
   const root = openCacheStore(path, { format, ...identity })
   const rows: Database<Buffer, Buffer> = root.openDB('rows', binary)
   const ring: Database<Buffer, Buffer> = root.openDB('ring', binary)
+  // A snapshot that was not loaded to its end is no state of the Table.
+  if (root.getBinary('loading') !== undefined) {
+    rows.clearSync()
+    ring.clearSync()
+    for (const name of ['revision', 'base', 'loading']) root.removeSync(name)
+  }
   let revision = Number(root.getBinary('revision')?.toString() ?? 0)
+  let base = Number(root.getBinary('base')?.toString() ?? 0)
   let count = rows.getCount()
   /** Batches that only announce a schema are kept in the ring too, so that columns meet it in its place. */
   let lastSchema = 0
@@ -154,8 +180,45 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
       snapshots.add(snapshot)
       return snapshot
     },
+    base: () => base,
+    load: async (parts, at) => {
+      checkOpen(!closed)
+      root.putSync('loading', Buffer.from('1'))
+      rows.clearSync()
+      ring.clearSync()
+      for await (const part of parts) {
+        checkOpen(!closed)
+        root.transactionSync(() => {
+          for (const { key, row } of part) rows.putSync(key, encodeStored(row.revision, row.commitTime, row.body))
+        })
+      }
+      checkOpen(!closed)
+      root.transactionSync(() => {
+        root.putSync('revision', Buffer.from(String(at)))
+        root.putSync('base', Buffer.from(String(at)))
+        root.removeSync('loading')
+      })
+      revision = at
+      base = at
+      count = rows.getCount()
+    },
+    trim: (upTo, maxBytes) => {
+      checkOpen(!closed)
+      const last = ringKey(Math.min(upTo, revision) + 1)
+      while (sizeOf(ring) > maxBytes) {
+        const oldest = [...ring.getKeys({ end: last, limit: trimmedAtOnce })]
+        const newest = oldest.at(-1)
+        if (newest === undefined) return
+        root.transactionSync(() => {
+          for (const key of oldest) ring.removeSync(key)
+          base = newest.readUIntBE(2, 6)
+          root.putSync('base', Buffer.from(String(base)))
+        })
+      }
+    },
     changes: (after, maxBytes) => {
       checkOpen(!closed)
+      if (after < base) throw new BlastyError('INTERNAL', { id: `the ring begins behind ${base}, not ${after}` })
       const found: ChangeBatch[] = []
       let bytes = 0
       for (const { key, value } of ring.getRange({ start: ringKey(after + 1) })) {

@@ -6,6 +6,7 @@ import type { Committed, RowChange } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { CallContext } from '../grpc/context.ts'
+import { archived } from './archived.ts'
 import { timeLimit } from './scope.ts'
 import type { Searchable } from './searchable.ts'
 import { tokenOf } from './token.ts'
@@ -26,14 +27,11 @@ export type Written = Committed & { readonly token: ReturnType<typeof tokenOf>; 
 
 /**
  * Writes one batch. When the deadline passes while waiting for the level, what is committed is answered with the level reached.
- * @throws the errors of the log's writer; INVALID_ARGUMENT; UNSUPPORTED for ARCHIVED
+ * @throws the errors of the log's writer; INVALID_ARGUMENT
  */
 export async function write(request: WriteRequest, context: CallContext, searchable: Searchable): Promise<Written> {
   const { served, changes, mutationId, ackLevel } = request
   const { table } = served
-  if (ackLevel === AckLevel.ARCHIVED) {
-    throw new BlastyError('UNSUPPORTED', { what: 'ack level ARCHIVED', instead: 'use REPLICATED' })
-  }
   if (mutationId.length > maxMutationIdLength || !mutationId.isWellFormed()) {
     throw new BlastyError('INVALID_ARGUMENT', {
       field: 'mutation_id',
@@ -60,9 +58,7 @@ export async function write(request: WriteRequest, context: CallContext, searcha
     const problem = 'it did not take the write in time; nothing was written'
     throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem }, { cause: error })
   })
-  const reached =
-    ackLevel === AckLevel.SEARCHABLE && (await searchable(served, committed.revision, signal))
-      ? AckLevel.SEARCHABLE
-      : AckLevel.REPLICATED
+  const wait = ackLevel === AckLevel.SEARCHABLE ? searchable : ackLevel === AckLevel.ARCHIVED ? archived : undefined
+  const reached = (await wait?.(served, committed.revision, signal)) === true ? ackLevel : AckLevel.REPLICATED
   return { ...committed, token: tokenOf(table, committed.revision), ackLevel: reached }
 }

@@ -7,7 +7,6 @@ import { maxRowBytes } from '../../engine/log/writer.ts'
 import type { RpcError } from '../../facade/grpc/rpc-error.ts'
 import { defaultMaxRequestBytes } from '../../facade/grpc/server.ts'
 import { Action } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
-import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import { type Client, openClient, type TableClient } from './client.ts'
 import { blockbusters, film, filmColumns, filmsIndex, filmsTable } from './films.ts'
 import { consume, follow } from './following.ts'
@@ -61,9 +60,9 @@ export function describeBadInput(setting: () => Setting): void {
           /primaryKey names a column that columns does not have/,
         )
         const { spec } = filmsTable()
-        const lake = { kind: 'Table', name: 'other', spec: { ...spec, lake: { historySeconds: 1000 } } } as const
-        assert.match(await message(lake), /not built in this version/)
-        assert.match(await message({ ...lake, spec: { ...spec, colums: [] } }), /unknown field "spec.colums"/)
+        const timed = { kind: 'Table', name: 'other', spec: { ...spec, eventTime: { column: 'released' } } } as const
+        assert.match(await message(timed), /not built in this version/)
+        assert.match(await message({ ...timed, spec: { ...spec, colums: [] } }), /unknown field "spec.colums"/)
         const required = { name: 'year', type: 'Int32', required: true }
         assert.match(await message(filmsTable([...filmColumns, required])), /must be nullable/)
       })
@@ -129,10 +128,8 @@ export function describeBadInput(setting: () => Setting): void {
         assert.match(message.message, new RegExp(String(defaultMaxRequestBytes)))
       })
 
-      it('a row twice in one batch, a level that is not built and a bad condition are refused', async () => {
+      it('a row twice in one batch and a bad condition are refused', async () => {
         await refused('INVALID_ARGUMENT', films.put([film('tt2'), film('tt2')]))
-        const { status } = await refused('UNSUPPORTED', films.put([film('tt2')], { ackLevel: AckLevel.ARCHIVED }))
-        assert.equal(status, 'UNIMPLEMENTED')
         await refused('INVALID_ARGUMENT', films.put([film('tt2')], { ifRevision: 0n }))
         await refused('INVALID_ARGUMENT', films.put([film('tt2')], { mutationId: 'x'.repeat(129) }))
       })

@@ -2,6 +2,7 @@
 import { after, before } from 'node:test'
 import { describeBadInput } from './bad-input.ts'
 import { describeGenerated } from './generated.ts'
+import { describeLake } from './lake.ts'
 import { describeReads } from './reads.ts'
 import { openSetting, type Setting } from './setting.ts'
 import { describeWrites } from './writes.ts'
@@ -19,5 +20,6 @@ after(() => setting?.[Symbol.asyncDispose]())
 
 describeReads(opened)
 describeWrites(opened)
+describeLake(opened)
 describeGenerated(opened)
 describeBadInput(opened)

@@ -1,0 +1,314 @@
+/**
+ * Carries the changes of one Table from its log into its lake, until something goes wrong or another archiver is met.
+ *
+ * A commit holds new rows, the ends of old ones, the changes themselves and the revision they lead to (`txn`), and is put only if
+ * its version is not taken. So each change is in the lake once: who was killed, paused or doubled finds by the `txn` where to go on.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BlastyError } from '../../base/errors.ts'
+import type { ChangeBatch } from '../replica/change.ts'
+import type { TableSchema } from '../schema/schema.ts'
+import type { Table } from '../table.ts'
+import { planCompaction } from './compaction.ts'
+import type { Action, AddFile } from './delta/actions.ts'
+import { commit } from './delta/commit.ts'
+import { packVectors, readVector } from './delta/deletion-vector.ts'
+import { changePath, dataPath, keyOfPath } from './delta/lake.ts'
+import { RowSet } from './delta/row-set.ts'
+import { deltaSchema } from './delta/schema.ts'
+import { advance, type LakeState } from './delta/state.ts'
+import { addFile, appIdOf, archivedRevision, removeFile, rowsOf, wideStats } from './files.ts'
+import { downloadFile, uploadFile } from './objects.ts'
+import type { ParquetFiles, SourceFile } from './parquet.ts'
+import type { Place, Places } from './places.ts'
+import { ChangeWindow, type ClosedWindow } from './window.ts'
+
+/** Thrown when another archiver committed first: what it did has to be read before going on. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded'
+}
+
+export type ArchiveRunOptions = {
+  readonly table: Table
+  readonly parquet: ParquetFiles
+  /** Undefined for an append-only Table. */
+  readonly places: Places | undefined
+  /** Scratch folder of this run alone. */
+  readonly scratch: string
+  readonly state: LakeState
+  readonly now: () => number
+}
+
+export class ArchiveRun {
+  readonly #options: ArchiveRunOptions
+  /** Deleted positions of the files that have any, as of `state`. */
+  readonly #vectors = new Map<string, RowSet>()
+  #state: LakeState
+  #schema: TableSchema
+  #window: ChangeWindow | undefined
+
+  private constructor(options: ArchiveRunOptions) {
+    this.#options = options
+    this.#state = options.state
+    this.#schema = options.table.schemas.current
+  }
+
+  /** Makes sure that every live file's rows are noted in `places`. */
+  static async start(options: ArchiveRunOptions): Promise<ArchiveRun> {
+    const run = new ArchiveRun(options)
+    await run.#noteFiles()
+    return run
+  }
+
+  get state(): LakeState {
+    return this.#state
+  }
+
+  /** The last revision that the lake holds. */
+  get archived(): number {
+    return archivedRevision(this.#state, this.#options.table)
+  }
+
+  /** The last revision added, in the lake or not yet. */
+  get revision(): number {
+    return Math.max(this.archived, this.#window?.revision ?? 0)
+  }
+
+  /** True while changes wait for a commit. */
+  get pending(): boolean {
+    return this.#window !== undefined && !this.#window.empty
+  }
+
+  get full(): boolean {
+    return this.#window?.full ?? false
+  }
+
+  /** Takes in a batch that follows the last. One under a newer schema ends the commit before it. */
+  async add(batch: ChangeBatch): Promise<void> {
+    if (batch.schema > this.#schema.number) {
+      await this.commit()
+      this.#schema = await this.#options.table.schemas.reach(batch.schema)
+    }
+    this.#window ??= await this.#open()
+    await this.#window.add(batch)
+  }
+
+  /**
+   * Puts what was added into the lake, as one version. Nothing to put is fine.
+   * @throws Superseded; errors of the object store, after which nobody knows whether it was committed
+   */
+  async commit(): Promise<void> {
+    const window = this.#window
+    if (window === undefined || window.revision <= this.archived) return
+    const { now, table } = this.#options
+    const closed = await window.close()
+    const time = now()
+    const written = await this.#writeFiles(closed, time)
+    const ended = await this.#endRows(closed, time)
+    const txn = { appId: appIdOf(table), version: window.revision, lastUpdated: time }
+    await this.#put('WRITE', [...this.#newSchema(), ...written.actions, ...ended, { txn }])
+    if (written.rows !== undefined) this.#note(written.rows, closed.keys)
+    this.#window = undefined
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /**
+   * Puts the live rows of small or hollow files together, a few files at a time. No row changes, and no revision moves.
+   * @throws Superseded
+   */
+  async compact(): Promise<boolean> {
+    const {
+      table: { lake },
+      parquet,
+      scratch,
+      now,
+    } = this.#options
+    const chosen = planCompaction([...this.#state.files.values()], this.#options.places !== undefined)
+    if (chosen.length === 0) return false
+    const folder = join(scratch, 'compaction')
+    await mkdir(folder, { recursive: true })
+    try {
+      const sources: SourceFile[] = []
+      for (const file of chosen) {
+        sources.push({ file: await downloadFile(lake, file, folder), deleted: await this.#vector(file) })
+      }
+      const local = join(folder, 'rewritten.parquet')
+      const path = dataPath(randomUUID())
+      const time = now()
+      const written = await parquet.rewrite(this.#schema, sources, local)
+      const actions: Action[] = chosen.map(file => ({ remove: removeFile(file, time, false) }))
+      if (written.rows > 0) {
+        actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, false) })
+      }
+      await this.#put('OPTIMIZE', actions)
+      if (written.rows > 0) await this.#noteFile(path, local)
+      return true
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Ends the run; nothing may be called afterwards. What was added and not committed is read again by the next one. */
+  async close(): Promise<void> {
+    this.#window?.discard()
+    await rm(this.#options.scratch, { recursive: true, force: true })
+  }
+
+  get #folder(): string {
+    return join(this.#options.scratch, 'window')
+  }
+
+  async #open(): Promise<ChangeWindow> {
+    await mkdir(this.#folder, { recursive: true })
+    return new ChangeWindow(this.#folder, this.#options.places !== undefined)
+  }
+
+  /** Puts a commit. Throws Superseded when its version is another's. */
+  async #put(operation: string, actions: readonly Action[]): Promise<void> {
+    const {
+      table: { lake },
+      now,
+      places,
+    } = this.#options
+    const version = this.#state.version + 1
+    const timestamp = Math.max(now(), this.#state.timestamp + 1)
+    const outcome = await commit(lake, version, actions, { commitId: randomUUID(), operation, timestamp })
+    if (outcome.kind === 'taken') throw new Superseded(`version ${version} is another's`)
+    this.#state = await advance(lake, this.#state)
+    if (this.#state.version !== version) throw new Superseded(`version ${this.#state.version} is there already`)
+    places?.keepOnly(this.#state.files)
+    for (const path of this.#vectors.keys()) if (!this.#state.files.has(path)) this.#vectors.delete(path)
+  }
+
+  /** The metadata anew, when the schema has changed since. */
+  #newSchema(): Action[] {
+    const schemaString = deltaSchema(this.#schema)
+    const { metadata } = this.#state
+    return metadata.schemaString === schemaString ? [] : [{ metaData: { ...metadata, schemaString } }]
+  }
+
+  async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {
+    const {
+      table: { lake },
+      parquet,
+    } = this.#options
+    const uuid = randomUUID()
+    const actions: Action[] = []
+    if (closed.rows !== undefined) {
+      const local = join(this.#folder, 'rows.parquet')
+      const written = await parquet.writeRows(this.#schema, closed.rows, local)
+      const path = dataPath(uuid)
+      actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, true) })
+    }
+    if (closed.changes !== undefined) {
+      const local = join(this.#folder, 'changes.parquet')
+      const { bytes: size } = await parquet.writeChanges(this.#schema, closed.changes, local)
+      const path = changePath(uuid)
+      const tags = await uploadFile(lake, path, local)
+      actions.push({ cdc: { path, partitionValues: {}, size, dataChange: false, tags } })
+    }
+    return { actions, rows: closed.rows === undefined ? undefined : dataPath(uuid) }
+  }
+
+  /** Marks the rows deleted that the changed keys had in the lake. */
+  async #endRows(closed: ClosedWindow, time: number): Promise<Action[]> {
+    const ended = new Map<string, number[]>()
+    for (const { key, existed } of closed.touched) {
+      const place = await this.#placeOf(key)
+      // The log and the lake must agree on what there was: going on would double a row, or lose one.
+      if ((place !== undefined) !== existed) throw this.#disagree(place !== undefined, existed)
+      if (place === undefined) continue
+      const positions = ended.get(place.file)
+      if (positions === undefined) ended.set(place.file, [place.position])
+      else positions.push(place.position)
+    }
+    const removed: AddFile[] = []
+    const kept = new Map<AddFile, RowSet>()
+    for (const [path, positions] of ended) {
+      const file = this.#state.files.get(path)
+      if (file === undefined) continue
+      const vector = (await this.#vector(file)).add(positions)
+      this.#vectors.set(path, vector)
+      if (vector.cardinality < rowsOf(file)) kept.set(file, vector)
+      removed.push(file)
+    }
+    return [
+      ...removed.map(file => ({ remove: removeFile(file, time, true) })),
+      ...(kept.size > 0 ? await this.#putVectors(kept) : []),
+    ]
+  }
+
+  async #putVectors(vectors: ReadonlyMap<AddFile, RowSet>): Promise<Action[]> {
+    const { lake } = this.#options.table
+    const packed = packVectors(new Map([...vectors].map(([file, rows]) => [file.path, rows])))
+    await lake.objects.put(lake.bucket, keyOfPath(lake, packed.path), packed.bytes, {
+      type: 'application/octet-stream',
+    })
+    return [...vectors.keys()].flatMap(file => {
+      const deletionVector = packed.descriptors.get(file.path)
+      return deletionVector === undefined
+        ? []
+        : [{ add: { ...file, deletionVector, dataChange: true, stats: wideStats(file) } }]
+    })
+  }
+
+  /** Where a key's row lies now; undefined when the lake has none. */
+  async #placeOf(key: Buffer): Promise<Place | undefined> {
+    const place = this.#options.places?.find(key)
+    const file = place && this.#state.files.get(place.file)
+    if (place === undefined || file === undefined) return undefined
+    return (await this.#vector(file)).has(place.position) ? undefined : place
+  }
+
+  async #vector(file: AddFile): Promise<RowSet> {
+    const known = this.#vectors.get(file.path)
+    if (known !== undefined) return known
+    const vector =
+      file.deletionVector === undefined ? new RowSet() : await readVector(this.#options.table.lake, file.deletionVector)
+    this.#vectors.set(file.path, vector)
+    return vector
+  }
+
+  #note(path: string, keys: readonly Buffer[]): void {
+    const noted = this.#options.places?.note(path)
+    for (const [position, key] of keys.entries()) noted?.add(key, position)
+    noted?.finish()
+  }
+
+  /** Notes the rows of every file that is not known yet, as in a cache that is new or behind. */
+  async #noteFiles(): Promise<void> {
+    const {
+      places,
+      table: { lake },
+      scratch,
+    } = this.#options
+    if (places === undefined) return
+    places.keepOnly(this.#state.files)
+    for (const file of this.#state.files.values()) {
+      if (places.knows(file.path)) continue
+      const local = await downloadFile(lake, file, scratch)
+      await this.#noteFile(file.path, local)
+      await rm(local)
+    }
+  }
+
+  async #noteFile(path: string, local: string): Promise<void> {
+    const { places, parquet, table } = this.#options
+    const file = this.#state.files.get(path)
+    if (places === undefined || file === undefined) return
+    const { codec, encodeKey } = table.schemas
+    const noted = places.note(path)
+    for await (const rows of parquet.read(this.#schema, { file: local, deleted: await this.#vector(file) })) {
+      for (const { position, body } of rows) noted.add(encodeKey(codec.decode(Buffer.from(body))), position)
+    }
+    noted.finish()
+  }
+
+  #disagree(present: boolean, existed: boolean): BlastyError {
+    const problem = `the lake ${present ? 'holds' : 'lacks'} a row that the log ${existed ? 'had' : 'did not have'}`
+    return new BlastyError('LAKE_CORRUPT', { lake: this.#options.table.log.table, problem })
+  }
+}

@@ -1,0 +1,79 @@
+/** The lake holds every acknowledged change once, whatever happens to its archivers. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RowChange } from '../log/writer.ts'
+import { eventSchema, filmSchema, patience } from '../testing.ts'
+import { testLake } from './testing.ts'
+
+const options = () => ({ principal: 'p', schema: 1, signal: patience() })
+
+test('rows written, changed and deleted are in the lake as the log left them', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    const table = lake.open('a')
+    const archiver = lake.archiver(table, 'lake-a')
+    const put = (id: string, title: string): RowChange => ({
+      op: 'put',
+      row: table.schemas.codec.row({ id, title }, 'row'),
+    })
+    let { revision } = await table.writer.write([put('a', 'one'), put('b', 'two'), put('c', 'three')], options())
+    await archiver.reached(revision)
+    revision = (
+      await table.writer.write([put('a', 'uno'), { op: 'delete', row: { id: 'b' } }, put('d', 'four')], options())
+    ).revision
+    const progress = await archiver.reached(revision)
+    assert.deepEqual({ files: progress.files, rows: progress.rows }, { files: 2, rows: 3 })
+    const { rows } = await lake.rows(table)
+    assert.deepEqual(
+      rows.map(({ id, title }) => [id, title]),
+      [
+        ['a', 'uno'],
+        ['c', 'three'],
+        ['d', 'four'],
+      ],
+    )
+    // A newcomer with nothing in its cache goes on from there.
+    await archiver.stop()
+    const other = lake.open('b')
+    const successor = lake.archiver(other, 'lake-b')
+    revision = (await table.writer.write([put('c', 'tre'), { op: 'delete', row: { id: 'd' } }], options())).revision
+    await successor.reached(revision)
+    assert.deepEqual(
+      (await lake.rows(table)).rows.map(({ id, title }) => [id, title]),
+      [
+        ['a', 'uno'],
+        ['c', 'tre'],
+      ],
+    )
+  } finally {
+    await lake.close()
+  }
+})
+
+test('appended rows are in the lake once and in order, also those without any value', async () => {
+  const lake = await testLake(eventSchema)
+  try {
+    const table = lake.open('a')
+    const archiver = lake.archiver(table, 'lake-a')
+    const rows = [{ n: 1, text: 'a,\n{"' }, {}, { n: '3' }, {}].map(row => table.schemas.codec.row(row, 'row'))
+    await table.writer.append(rows, options())
+    const { revision } = await table.writer.append(
+      [{ n: '4', text: null }].map(row => table.schemas.codec.row(row, 'r')),
+      options(),
+    )
+    await archiver.reached(revision)
+    assert.deepEqual(
+      (await lake.rows(table)).rows.map(({ n, text }) => [n, text]),
+      [
+        ['1', 'a,\n{"'],
+        [null, null],
+        ['3', null],
+        [null, null],
+        ['4', null],
+      ],
+    )
+  } finally {
+    await lake.close()
+  }
+})

@@ -1,0 +1,208 @@
+/** Archives the log of a Table into its lake for as long as it is asked to, whatever fails on the way. */
+
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
+import { declaredFloor } from '../log/control.ts'
+import { purgeLog } from '../log/retention.ts'
+import type { Table } from '../table.ts'
+import { ArchiveRun, Superseded } from './archive-run.ts'
+import { commit } from './delta/commit.ts'
+import { creationActions } from './delta/protocol.ts'
+import { type LakeState, readState } from './delta/state.ts'
+import { type Demand, demandOf } from './demand.ts'
+import { archivedRevision, liveRowsOf } from './files.ts'
+import { ParquetFiles } from './parquet.ts'
+import { Places } from './places.ts'
+import { Upkeep } from './upkeep.ts'
+
+export type ArchiveProgress = {
+  readonly epoch: number
+  /** The last revision that the lake holds. */
+  readonly revision: number
+  readonly version: number
+  readonly files: number
+  readonly bytes: number
+  readonly rows: number
+}
+
+export type ArchiverOptions = {
+  readonly table: Table
+  /** Cache folder of this Table's archiver alone. */
+  readonly directory: string
+  readonly commitWindowMillis: number
+  readonly historySeconds: number
+  /** How long a change stays in the log, in seconds, when the lake holds it. */
+  readonly retentionSeconds: number
+  readonly signal: AbortSignal
+  /** The revision that the lake is known to have held: one that holds less is lost. */
+  readonly archivedBefore?: number
+  readonly onProgress: (progress: ArchiveProgress) => void
+  /** Told what went wrong, and how far the lake was; it is tried again. */
+  readonly onFailure: (error: unknown, progress: ArchiveProgress | undefined) => void
+  /** How often the log is looked at for what may be purged, in milliseconds. */
+  readonly purgeMillis?: number
+  /** How often what is past the history is removed, in milliseconds. */
+  readonly cleanMillis?: number
+  readonly now?: () => number
+}
+
+const maxPauseMillis = 30_000
+const defaultPurgeMillis = 10_000
+const limits = { memory: '512MB', threads: 1 }
+
+/** Archives until the signal is aborted. */
+export async function archive(options: ArchiverOptions): Promise<void> {
+  const { signal, onProgress, onFailure, directory } = options
+  let progress: ArchiveProgress | undefined
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      await archiveOnce(options, next => {
+        failures = 0
+        progress = next
+        onProgress(progress)
+      })
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof Superseded)) {
+        onFailure(error, progress)
+        // What the cache says may be why; the next try reads everything anew.
+        if (!isBlastyError(error) || !error.entry.retryable) await rm(directory, { recursive: true, force: true })
+      }
+      await sleep(Math.min(maxPauseMillis, 200 * 2 ** failures++), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+async function archiveOnce(options: ArchiverOptions, tell: (progress: ArchiveProgress) => void): Promise<void> {
+  const { table, directory, now = Date.now } = options
+  const state = await openLake(options, now)
+  const scratch = join(directory, `run-${randomUUID()}`)
+  await mkdir(scratch, { recursive: true })
+  const parquet = await ParquetFiles.open(scratch, limits)
+  const places = table.keyed
+    ? new Places(directory, { tableUid: table.log.tableUid, epoch: table.log.epoch })
+    : undefined
+  let run: ArchiveRun | undefined
+  try {
+    run = await ArchiveRun.start({ table, parquet, places, scratch, state, now })
+    await carry(run, new Upkeep({ ...options, scratch, now }), options, tell)
+  } finally {
+    await run?.close()
+    await places?.close()
+    parquet.close()
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Takes batch after batch, and commits when the window has been open long enough or is full. */
+async function carry(
+  run: ArchiveRun,
+  upkeep: Upkeep,
+  options: ArchiverOptions,
+  tell: (progress: ArchiveProgress) => void,
+) {
+  const {
+    table,
+    signal,
+    commitWindowMillis,
+    retentionSeconds,
+    purgeMillis = defaultPurgeMillis,
+    now = Date.now,
+  } = options
+  const told = () => tell(progressOf(run, table.log.epoch))
+  told()
+  const replica = await table.reached(run.archived, 'rows', signal)
+  const over = new AbortController()
+  const batches = replica.source.changes(run.archived, AbortSignal.any([signal, over.signal]))
+  let purge = 0
+  const purgeWhenDue = async () => {
+    if (performance.now() < purge) return
+    await purgeLog(table.log, run.archived, { retentionSeconds, now: now() })
+    purge = performance.now() + purgeMillis
+  }
+  const commit = async () => {
+    await run.commit()
+    told()
+    await purgeWhenDue()
+    while (await run.compact()) told()
+    await upkeep.after(run.state)
+  }
+  const demand = demandOf(table)
+  try {
+    let due = Number.POSITIVE_INFINITY
+    let next = batches.next()
+    for (;;) {
+      const result = await first(next, demand, Math.min(due, purge) - performance.now())
+      if (signal.aborted) return
+      await purgeWhenDue()
+      if (result !== 'due' && result !== 'demand') {
+        if (result.done) return
+        await run.add(result.value)
+        if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
+        next = batches.next()
+      }
+      const asked = run.pending && run.archived < demand.revision && run.revision >= demand.revision
+      if (performance.now() < due && !run.full && !asked) continue
+      await commit()
+      due = Number.POSITIVE_INFINITY
+    }
+  } finally {
+    demand.close()
+    over.abort()
+    await batches.return(undefined)
+  }
+}
+
+/** The lake as it is, made when there is none. */
+async function openLake(options: ArchiverOptions, now: () => number): Promise<LakeState> {
+  const { table, historySeconds, archivedBefore = 0 } = options
+  const { lake } = table
+  const found = await readState(lake)
+  // Before the log is purged the lake holds what is purged, and the floor says how much that is.
+  const needed = Math.max(archivedBefore, await declaredFloor(table.log))
+  const held = found === undefined ? 0 : archivedRevision(found, table)
+  if (held < needed) {
+    const problem = found === undefined ? `bucket ${lake.bucket} holds no lake` : `it ends at revision ${held}`
+    throw new BlastyError('LAKE_LOST', { table: table.log.table, problem, revision: needed })
+  }
+  if (found !== undefined) return found
+  const { name, namespace } = table.descriptor
+  const creation = creationActions(table.schemas.current, {
+    id: randomUUID(),
+    createdTime: now(),
+    name: `${namespace}.${name}`,
+    historySeconds,
+  })
+  await commit(lake, 0, creation, { commitId: randomUUID(), operation: 'CREATE TABLE', timestamp: now() })
+  const made = await readState(lake)
+  if (made === undefined) throw new BlastyError('LAKE_CORRUPT', { lake: lake.bucket, problem: 'it vanished when made' })
+  return made
+}
+
+function progressOf({ state, archived }: ArchiveRun, epoch: number): ArchiveProgress {
+  let bytes = 0
+  let rows = 0
+  for (const file of state.files.values()) {
+    bytes += file.size
+    rows += liveRowsOf(file)
+  }
+  return { epoch, revision: archived, version: state.version, files: state.files.size, bytes, rows }
+}
+
+/** What comes first: the value, a demand, or the end of so many milliseconds. */
+async function first<T>(next: Promise<T>, demand: Demand, millis: number): Promise<T | 'demand' | 'due'> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise((resolve, reject) => {
+      next.then(resolve, reject)
+      demand.wake = () => resolve('demand')
+      if (millis !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.max(0, millis), 'due')
+    })
+  } finally {
+    clearTimeout(timer)
+    demand.wake = undefined
+  }
+}

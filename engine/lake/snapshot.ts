@@ -1,0 +1,51 @@
+/** The rows of a Table at the newest revision that its lake holds, for whoever cannot have them from the log. */
+
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Table } from '../table.ts'
+import { readVector } from './delta/deletion-vector.ts'
+import { type LakeState, readState } from './delta/state.ts'
+import { archivedRevision } from './files.ts'
+import { downloadFile } from './objects.ts'
+import { ParquetFiles, type SourceFile } from './parquet.ts'
+
+const limits = { memory: '512MB', threads: 2 }
+
+export type LakeSnapshot = {
+  readonly revision: number
+  /** Each file with its live rows, which lies in the scratch folder until the next is asked for. */
+  readonly files: () => AsyncGenerator<SourceFile>
+  readonly parquet: ParquetFiles
+  readonly close: () => Promise<void>
+}
+
+/** Opens the newest snapshot; undefined when there is no lake. `scratch` is a folder for files on their way. */
+export async function openSnapshot(
+  table: Pick<Table, 'lake' | 'log'>,
+  scratch: string,
+): Promise<LakeSnapshot | undefined> {
+  const state = await readState(table.lake)
+  if (state === undefined) return undefined
+  const folder = join(scratch, `snapshot-${randomUUID()}`)
+  await mkdir(folder, { recursive: true })
+  const parquet = await ParquetFiles.open(folder, limits)
+  return {
+    revision: archivedRevision(state, table),
+    files: () => liveFiles(table, state, folder),
+    parquet,
+    close: async () => {
+      parquet.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function* liveFiles({ lake }: Pick<Table, 'lake'>, state: LakeState, folder: string): AsyncGenerator<SourceFile> {
+  for (const file of state.files.values()) {
+    const deleted = file.deletionVector === undefined ? [] : await readVector(lake, file.deletionVector)
+    const local = await downloadFile(lake, file, folder)
+    yield { file: local, deleted }
+    await rm(local, { force: true })
+  }
+}

@@ -1,0 +1,48 @@
+/** What keeps a lake quick to open and no larger than its history: checkpoints, and the removal of what nobody can ask for. */
+
+import type { Table } from '../table.ts'
+import { lastCheckpoint, writeCheckpoint } from './delta/checkpoint.ts'
+import { cleanLog, vacuum } from './delta/clean-up.ts'
+import type { LakeState } from './delta/state.ts'
+
+/** Versions from one checkpoint to the next: so many commits are read at most to know the state. */
+const checkpointVersions = 20
+
+export type UpkeepOptions = {
+  readonly table: Pick<Table, 'lake'>
+  readonly historySeconds: number
+  readonly scratch: string
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Milliseconds from one removal to the next. */
+  readonly cleanMillis?: number
+}
+
+const hour = 3_600_000
+
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  /** Version of the newest checkpoint, as far as it is known. */
+  #checkpoint: number | undefined
+  #cleanAt: number
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+    this.#cleanAt = performance.now() + (options.cleanMillis ?? hour)
+  }
+
+  /** To be called behind each commit, with the newest state. */
+  async after(state: LakeState): Promise<void> {
+    const { table, historySeconds, scratch, now, cleanMillis = hour } = this.#options
+    this.#checkpoint ??= (await lastCheckpoint(table.lake)) ?? 0
+    if (state.version >= this.#checkpoint + checkpointVersions) {
+      await writeCheckpoint(table.lake, state, scratch)
+      this.#checkpoint = state.version
+    }
+    if (performance.now() < this.#cleanAt) return
+    const olderThan = now() - historySeconds * 1000
+    await cleanLog(table.lake, state, { olderThan })
+    await vacuum(table.lake, state, { olderThan, keep: () => false })
+    this.#cleanAt = performance.now() + cleanMillis
+  }
+}

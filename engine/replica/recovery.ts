@@ -1,0 +1,57 @@
+/** The one rule of recovery: a snapshot from the lake at revision R, then the log from R + 1. */
+
+import { BlastyError } from '../../base/errors.ts'
+import type { LakeSnapshot } from '../lake/snapshot.ts'
+import { type ChangeLog, logState } from '../log/log.ts'
+import type { Schemas } from '../schema/schemas.ts'
+import { type ChangeBatch, StoredRow } from './change.ts'
+import type { LoadedRow, RowStore } from './row-store.ts'
+
+/** Where a replica has what the log no longer holds. */
+export type Recovery = {
+  /** The newest snapshot of the lake; undefined when there is no lake. */
+  readonly snapshot: () => Promise<LakeSnapshot | undefined>
+  /** Whole batches behind a revision, as the lake remembers them. Throws CURSOR_EXPIRED. */
+  readonly changes: (after: number) => AsyncIterable<ChangeBatch>
+}
+
+type Recovering = { readonly log: ChangeLog; readonly schemas: Schemas; readonly recovery?: Recovery }
+
+/**
+ * Makes sure that the log goes on where the rows end: when it begins later, they are loaded from the lake.
+ * @throws LOG_GAP when the lake does not reach the log either
+ */
+export async function recoverRows(rows: RowStore, { log, schemas, recovery }: Recovering): Promise<void> {
+  const { first } = await logState(log)
+  if (rows.revision() + 1 >= first) return
+  const snapshot = await reachingSnapshot(log, first, recovery)
+  try {
+    await rows.load(loadedRows(snapshot, schemas), snapshot.revision)
+  } finally {
+    await snapshot.close()
+  }
+}
+
+/** A snapshot behind which the log holds everything. */
+export async function reachingSnapshot(
+  log: ChangeLog,
+  first: number,
+  recovery: Pick<Recovery, 'snapshot'> | undefined,
+): Promise<LakeSnapshot> {
+  const snapshot = await recovery?.snapshot()
+  if (snapshot !== undefined && snapshot.revision + 1 >= first) return snapshot
+  await snapshot?.close()
+  throw new BlastyError('LOG_GAP', { table: log.table, from: snapshot?.revision ?? 0, to: first })
+}
+
+async function* loadedRows(snapshot: LakeSnapshot, schemas: Schemas): AsyncGenerator<readonly LoadedRow[]> {
+  for await (const source of snapshot.files()) {
+    for await (const part of snapshot.parquet.read(schemas.current, source)) {
+      const { codec, encodeKey } = schemas
+      yield part.map(({ revision, commitTime, body }) => {
+        const bytes = Buffer.from(body)
+        return { key: encodeKey(codec.decode(bytes)), row: new StoredRow(revision, commitTime, bytes) }
+      })
+    }
+  }
+}
