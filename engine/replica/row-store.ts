@@ -157,7 +157,7 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
       const transaction = root.useReadTransaction()
       let open = true
       const snapshot: RowSnapshot = {
-        revision: Number(root.get('revision', { transaction })?.toString()),
+        revision: Number(root.get('revision', { transaction })?.toString() ?? 0),
         get open() {
           return open
         },
