@@ -25,7 +25,7 @@ export type CommitResult =
 /**
  * Puts the actions as version `version`, which must follow the newest that the caller has read. When it throws, it is not known
  * whether the version is committed: the same call again, with the same commit id, is safe and finds out.
- * @throws LAKE_VERSION_EXPIRED when the version is long past and cleaned up; the errors of the object store
+ * @throws RangeError when the actions are not a version that readers take; LAKE_VERSION_EXPIRED when the version is long past and cleaned up; the errors of the object store
  */
 export async function commit(
   lake: DeltaLake,
@@ -34,6 +34,7 @@ export async function commit(
   options: CommitOptions,
 ): Promise<CommitResult> {
   const { commitId, timestamp, operation = 'WRITE' } = options
+  checkPaths(actions)
   const info: Action = { commitInfo: { timestamp, operation, engineInfo: 'blasty', txnId: commitId } }
   const body = serialiseActions([info, ...actions])
   const answer =
@@ -104,6 +105,17 @@ async function refuseThePast(lake: DeltaLake, version: number): Promise<void> {
   const oldest = checkpoints[0]?.version ?? version
   if (oldest < version || commits.every((commit, index) => commit === index)) return
   throw new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest })
+}
+
+/** A version adds a path at most once and removes it at most once (Delta protocol, Add File and Remove File). */
+function checkPaths(actions: readonly Action[]): void {
+  const seen = new Set<string>()
+  for (const action of actions) {
+    const file = 'add' in action ? `+${action.add.path}` : 'remove' in action ? `-${action.remove.path}` : undefined
+    if (file === undefined) continue
+    if (seen.has(file)) throw new RangeError(`a commit names ${file.slice(1)} twice`)
+    seen.add(file)
+  }
 }
 
 function idOf(actions: readonly Action[]): string | undefined {
