@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { isBlastyError } from '../../../base/errors.ts'
 import type { Action } from './actions.ts'
 import { writeCheckpoint } from './checkpoint.ts'
+import { cleanLog } from './clean-up.ts'
 import { packVectors } from './deletion-vector.ts'
 import { commitsBetween } from './history.ts'
 import { checkpointKeys, commitKey, type DeltaLake, lastCheckpointKey } from './lake.ts'
@@ -161,6 +162,34 @@ test('a state so old that the commits after it are gone is brought forward by a 
     [0, 1, 2, 3, 4].map(version => commitKey(lake, version)),
   )
   assert.deepEqual(await advance(lake, state), await present(lake))
+})
+
+test('a reader that is overtaken by a clean-up begins anew and reads what is kept', async () => {
+  const lake = await grown(7, [3, 6])
+  const expected = await present(lake)
+  await put(lake, lastCheckpointKey(lake), '{"version":3}')
+  const old = await present(lake, 4)
+  for (const read of [
+    (lake: DeltaLake) => readState(lake, 5),
+    (lake: DeltaLake) => readState(lake),
+    (lake: DeltaLake) => advance(lake, old),
+  ]) {
+    const copy = anotherLake(lake)
+    for await (const { key } of lake.objects.list(lake.bucket, `${lake.root}/`)) {
+      await lake.objects.copy(lake.bucket, key, key.replace(lake.root, copy.root))
+    }
+    let cleaned = false
+    const list: DeltaLake['objects']['list'] = async function* (...args) {
+      const found = await Array.fromAsync(lake.objects.list(...args))
+      if (!cleaned) await cleanLog(copy, expected, { olderThan: timeOfVersion(6) })
+      cleaned = true
+      yield* found
+    }
+    const overtaken = await read({ ...copy, objects: { ...lake.objects, list } }).catch(error => error)
+    if (isBlastyError(overtaken)) assert.equal(overtaken.code, 'LAKE_VERSION_EXPIRED')
+    else assert.deepEqual(overtaken, expected)
+    assert.ok(cleaned)
+  }
 })
 
 test('times rise with the versions whatever the clocks of writers show', async () => {
