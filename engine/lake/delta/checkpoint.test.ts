@@ -12,7 +12,7 @@ import { lastCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { packVectors } from './deletion-vector.ts'
 import { checkpointKeys, commitKey, type DeltaLake } from './lake.ts'
 import { creationActions } from './protocol.ts'
-import { type LakeState, readState } from './state.ts'
+import { readState } from './state.ts'
 import {
   anotherLake,
   committed,
@@ -20,6 +20,7 @@ import {
   faultyStore,
   fileAdded,
   fileRemoved,
+  present,
   type StoreFault,
   type TestLake,
   testLake,
@@ -36,12 +37,6 @@ after(async () => {
   await scratch.remove()
   await own.close()
 })
-
-async function present(lake: DeltaLake, version?: number): Promise<LakeState> {
-  const state = await readState(lake, version)
-  assert.ok(state)
-  return state
-}
 
 const removeCommits = (lake: DeltaLake, below: number) =>
   lake.objects.remove(

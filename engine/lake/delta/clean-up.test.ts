@@ -15,6 +15,7 @@ import {
   faultyStore,
   fileAdded,
   fileRemoved,
+  present,
   type TestLake,
   testLake,
   timeOfVersion,
@@ -30,12 +31,6 @@ after(async () => {
   await scratch.remove()
   await own.close()
 })
-
-async function present(lake: DeltaLake, version?: number): Promise<LakeState> {
-  const state = await readState(lake, version)
-  assert.ok(state)
-  return state
-}
 
 const checkpoint = async (lake: DeltaLake, version: number) =>
   writeCheckpoint(lake, await present(lake, version), scratch.path)
