@@ -43,6 +43,8 @@ type Step = {
   readonly add: number
   readonly remove: readonly number[]
   readonly revector: readonly number[]
+  /** Puts back what was removed, as RESTORE of other engines does. */
+  readonly restore: readonly number[]
   readonly txn: { readonly appId: string; readonly version: number } | undefined
   readonly next: 'nothing' | 'checkpoint' | 'checkpoint and clean' | 'forget'
 }
@@ -53,6 +55,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   add: fc.nat(3),
   remove: fc.array(fc.nat(20), { maxLength: 2 }),
   revector: fc.array(fc.nat(20), { maxLength: 3 }),
+  restore: fc.array(fc.nat(20), { maxLength: 1 }),
   txn: fc.option(fc.record({ appId: fc.constantFrom('a', 'b', 'ü'), version: fc.maxSafeNat() }, plain), {
     nil: undefined,
   }),
@@ -60,7 +63,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 })
 
 /** The actions of a step, in an order that is nothing's own, and the model after it. */
-function take(before: Model, { add, remove, revector, txn }: Step): { actions: Action[]; model: Model } {
+function take(before: Model, { add, remove, revector, restore, txn }: Step): { actions: Action[]; model: Model } {
   const files = new Map(before.files)
   const tombstones = new Map(before.tombstones)
   const txns = new Map(before.txns)
@@ -91,6 +94,11 @@ function take(before: Model, { add, remove, revector, txn }: Step): { actions: A
     if (file === undefined) continue
     put(fileAdded(file.path, packVectors(new Map([[file.path, [row]]])).descriptors.get(file.path)))
     drop(file)
+  }
+  for (const number of restore) {
+    const gone = [...before.tombstones.values()].filter(({ path }) => !before.files.has(path))
+    const file = gone[number % Math.max(gone.length, 1)]
+    if (file !== undefined) put(fileAdded(file.path, file.deletionVector))
   }
   for (let count = 0; count < add; count++) put(fileAdded())
   if (txn !== undefined) {
