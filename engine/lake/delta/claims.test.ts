@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import { connectStreams, type Streams } from '../../../backends/streams/connect.ts'
 import { isBlastyError } from '../../../base/errors.ts'
 import { testStack } from '../../../devstack/testing.ts'
 import type { Action } from './actions.ts'
+import { writeCheckpoint } from './checkpoint.ts'
 import { type Claims, natsClaims } from './claims.ts'
+import { cleanLog } from './clean-up.ts'
 import { commit } from './commit.ts'
 import { readCommit } from './history.ts'
-import { type DeltaLake, stagedPrefix } from './lake.ts'
+import { type DeltaLake, stagedKey, stagedPrefix } from './lake.ts'
+import { readState } from './state.ts'
 import {
   anotherLake,
   attempt,
@@ -109,6 +113,35 @@ test('a claimed commit whose writer died is finished by the next writer, with th
   assert.equal(next.kind, 'taken')
   assert.deepEqual(next.actions.at(-1), txn(1))
   assert.deepEqual((await readCommit(lake, 1))?.at(-1), txn(1))
+})
+
+test('a staged commit that is damaged is not made a version', async () => {
+  const lake = await overwritten()
+  const dying = faultyStore(lake.objects, 3, 'unsent')
+  await assert.rejects(attempt({ ...lake, objects: dying.objects }, 1, txn(1)))
+  const [left] = await staged(lake)
+  assert.ok(left)
+  await lake.objects.put(lake.bucket, left.key, Buffer.from('{"txn":{"appId":"x","version":1}}'))
+  await assert.rejects(attempt(lake, 1, txn(2)), error => isBlastyError(error, 'LAKE_CORRUPT'))
+  assert.equal(await readCommit(lake, 1), undefined)
+})
+
+test('a clean-up drops the claims of what it removes, and what was staged for it and never claimed', async () => {
+  const lake = await overwritten()
+  for (let version = 1; version <= 3; version++) await committed(lake, version, txn(version))
+  await lake.objects.put(lake.bucket, stagedKey(lake, 1, 'a'.repeat(64)), Buffer.from('x'))
+  await lake.objects.put(lake.bucket, stagedKey(lake, 4, 'b'.repeat(64)), Buffer.from('x'))
+  const state = await readState(lake, 2)
+  assert.ok(state)
+  await writeCheckpoint(lake, state, tmpdir())
+  assert.equal(await cleanLog(lake, state, { olderThan: timeOfVersion(2) }), 2)
+  assert.deepEqual(
+    (await staged(lake)).map(({ key }) => key),
+    [stagedKey(lake, 4, 'b'.repeat(64))],
+  )
+  assert.equal(await lake.claims.claim(1, 'other'), 'ours')
+  assert.notEqual(await lake.claims.claim(2, 'other'), 'ours')
+  await assert.rejects(attempt(lake, 1, txn(9)), error => isBlastyError(error, 'LAKE_VERSION_EXPIRED'))
 })
 
 test('what was committed before there were claims stays as it is', async () => {

@@ -16,6 +16,8 @@ import {
   committed,
   creation,
   faultyStore,
+  fileAdded,
+  fileRemoved,
   type StoreFault,
   type TestLake,
   testLake,
@@ -136,6 +138,15 @@ test('a writer that slept until its version was cleaned up is refused, however o
 test('a commit after versions that are not there is refused: it would be a lake without a beginning', async () => {
   const lake = anotherLake(own.lake)
   await assert.rejects(attempt(lake, 3, txn(1)), error => isBlastyError(error, 'LAKE_VERSION_EXPIRED'))
+})
+
+test('a commit that adds or removes a file twice is refused before anything is put', async () => {
+  const lake = anotherLake(own.lake)
+  const add: Action = { add: fileAdded('part-1.parquet') }
+  await assert.rejects(attempt(lake, 0, ...creation(), add, add), RangeError)
+  const remove: Action = { remove: fileRemoved(fileAdded('part-1.parquet')) }
+  await assert.rejects(attempt(lake, 0, ...creation(), remove, remove), RangeError)
+  assert.equal(await readCommit(lake, 0), undefined)
 })
 
 test('what another engine committed without an id is taken, also when it is torn, then with an error', async () => {

@@ -5,7 +5,7 @@ import { BlastyError } from '../../../base/errors.ts'
 import { type Action, serialiseActions } from './actions.ts'
 import { lastCheckpoint } from './checkpoint.ts'
 import type { Claims } from './claims.ts'
-import { parseCommit, readCommit } from './history.ts'
+import { readCommit } from './history.ts'
 import { commitKey, type DeltaLake, lakeName, listLog, stagedKey } from './lake.ts'
 
 export type CommitOptions = {
@@ -25,7 +25,8 @@ export type CommitResult =
 /**
  * Puts the actions as version `version`, which must follow the newest that the caller has read. When it throws, it is not known
  * whether the version is committed: the same call again, with the same commit id, is safe and finds out.
- * @throws LAKE_VERSION_EXPIRED when the version is long past and cleaned up; the errors of the object store
+ * @throws RangeError when the actions are not a version that readers take; LAKE_VERSION_EXPIRED when the version is long past and
+ * cleaned up; the errors of the object store
  */
 export async function commit(
   lake: DeltaLake,
@@ -34,6 +35,7 @@ export async function commit(
   options: CommitOptions,
 ): Promise<CommitResult> {
   const { commitId, timestamp, operation = 'WRITE' } = options
+  checkPaths(actions)
   const info: Action = { commitInfo: { timestamp, operation, engineInfo: 'blasty', txnId: commitId } }
   const body = serialiseActions([info, ...actions])
   const answer =
@@ -65,7 +67,7 @@ async function putCommit(lake: DeltaLake, version: number, body: Buffer): Promis
  * claim, so that whoever finds the claim can finish what its writer did not.
  */
 async function claimCommit(lake: DeltaLake, claims: Claims, version: number, body: Buffer): Promise<Answer> {
-  const hash = createHash('sha256').update(body).digest('hex')
+  const hash = sha256(body)
   const { objects, bucket } = lake
   const key = commitKey(lake, version)
   try {
@@ -77,8 +79,8 @@ async function claimCommit(lake: DeltaLake, claims: Claims, version: number, bod
     const content = winner === hash ? body : await objects.get(bucket, stagedKey(lake, version, winner))
     // Without its staged content the claim has been finished, and cleaned up, by its writer.
     if (content !== undefined) {
-      // Nothing that cannot be read is made a version.
-      parseCommit(lake, version, content)
+      if (sha256(content) !== winner)
+        return { problem: corrupt(lake, `a staged commit of version ${version} is damaged`) }
       await objects.put(bucket, key, content, { ifAbsent: true })
     }
     await objects.remove(
@@ -86,8 +88,8 @@ async function claimCommit(lake: DeltaLake, claims: Claims, version: number, bod
       [hash, winner].map(staged => stagedKey(lake, version, staged)),
     )
     if (winner === hash) return 'done'
-    const lost = `the content that version ${version} is claimed for is lost`
-    return { problem: new BlastyError('LAKE_CORRUPT', { lake: lakeName(lake), problem: lost }) }
+    // Said only when the version is not there after all.
+    return { problem: corrupt(lake, `the content that version ${version} is claimed for is lost`) }
   } catch (problem) {
     return { problem }
   }
@@ -100,15 +102,33 @@ async function claimCommit(lake: DeltaLake, claims: Claims, version: number, bod
 async function refuseThePast(lake: DeltaLake, version: number): Promise<void> {
   const checkpoint = await lastCheckpoint(lake)
   if (checkpoint !== undefined && checkpoint < version) return
+  // Where there never was a checkpoint nothing was cleaned up.
+  const never = checkpoint === undefined && version > 0
+  if (never && (await lake.objects.head(lake.bucket, commitKey(lake, 0))) !== undefined) return
   const { commits, checkpoints } = await listLog(lake)
   const oldest = checkpoints[0]?.version ?? version
   if (oldest < version || commits.every((commit, index) => commit === index)) return
   throw new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest })
 }
 
+/** A version adds a path at most once and removes it at most once (Delta protocol, Add File and Remove File). */
+function checkPaths(actions: readonly Action[]): void {
+  const seen = new Set<string>()
+  for (const action of actions) {
+    const file = 'add' in action ? `+${action.add.path}` : 'remove' in action ? `-${action.remove.path}` : undefined
+    if (file === undefined) continue
+    if (seen.has(file)) throw new RangeError(`a commit names ${file.slice(1)} twice`)
+    seen.add(file)
+  }
+}
+
 function idOf(actions: readonly Action[]): string | undefined {
   for (const action of actions) if ('commitInfo' in action) return action.commitInfo.txnId
   return undefined
 }
+
+const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
+
+const corrupt = (lake: DeltaLake, problem: string) => new BlastyError('LAKE_CORRUPT', { lake: lakeName(lake), problem })
 
 const unavailable = (problem: string) => new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem })

@@ -16,7 +16,7 @@ export async function readCommit(lake: DeltaLake, version: number): Promise<read
 }
 
 /** The actions in the bytes of a commit. Every commit has some: one without is a torn one. */
-export function parseCommit(lake: DeltaLake, version: number, body: Buffer): readonly Action[] {
+function parseCommit(lake: DeltaLake, version: number, body: Buffer): readonly Action[] {
   const name = `${lakeName(lake)} version ${version}`
   if (body.toString().trim() === '')
     throw new BlastyError('LAKE_CORRUPT', { lake: name, problem: 'its commit is empty' })

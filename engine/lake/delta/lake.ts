@@ -1,6 +1,7 @@
 /** Where the parts of a lake lie in its bucket: names of logs, data and change files, and what the log holds. */
 
 import type { ObjectStore } from '../../../backends/object-store/store.ts'
+import { BlastyError } from '../../../base/errors.ts'
 import type { Claims } from './claims.ts'
 
 /** A Delta table below `root` in a bucket. `claims` is set for stores that do not honour `If-None-Match`. */
@@ -15,9 +16,14 @@ export type DeltaLake = {
 /** How errors name the lake. */
 export const lakeName = ({ bucket, root }: DeltaLake): string => `${bucket}/${root}`
 
-/** The key of a path below the root. Paths in the log are URIs, so escapes are undone (RFC 2396). */
-export function keyOfPath({ root }: DeltaLake, path: string): string {
-  return `${root}/${path.includes('%') ? decodeURIComponent(path) : path}`
+/** The key of a path below the root. Paths in the log are URIs (RFC 2396); in names that we give nothing is escaped. */
+export function keyOfPath(lake: DeltaLake, path: string): string {
+  try {
+    return `${lake.root}/${path.includes('%') ? decodeURIComponent(path) : path}`
+  } catch (cause) {
+    const problem = `the path ${path} is escaped wrongly`
+    throw new BlastyError('LAKE_CORRUPT', { lake: lakeName(lake), problem }, { cause })
+  }
 }
 
 export const dataPath = (uuid: string): string => `part-${uuid}.parquet`

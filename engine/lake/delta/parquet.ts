@@ -5,18 +5,44 @@ import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { quoteText } from '../../sql/quote.ts'
 
+const struct = (...fields: string[]) => `STRUCT(${fields.join(', ')})`
 const texts = 'MAP(VARCHAR, VARCHAR)'
-const vector =
-  'STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, "offset" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)'
+const vector = struct(
+  'storageType VARCHAR',
+  'pathOrInlineDv VARCHAR',
+  '"offset" INTEGER',
+  'sizeInBytes INTEGER',
+  'cardinality BIGINT',
+)
+const file = [
+  'path VARCHAR',
+  'dataChange BOOLEAN',
+  'size BIGINT',
+  `partitionValues ${texts}`,
+  `deletionVector ${vector}`,
+]
 
 /** The columns of a checkpoint (Delta protocol, Checkpoint Schema), and deletion vectors. */
 const columns = {
-  txn: 'STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)',
-  add: `STRUCT(path VARCHAR, partitionValues ${texts}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags ${texts}, deletionVector ${vector})`,
-  remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues ${texts}, size BIGINT, deletionVector ${vector})`,
-  metaData: `STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options ${texts}), schemaString VARCHAR, partitionColumns VARCHAR[], createdTime BIGINT, configuration ${texts})`,
-  protocol:
-    'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])',
+  txn: struct('appId VARCHAR', 'version BIGINT', 'lastUpdated BIGINT'),
+  add: struct(...file, 'modificationTime BIGINT', 'stats VARCHAR', `tags ${texts}`),
+  remove: struct(...file, 'deletionTimestamp BIGINT', 'extendedFileMetadata BOOLEAN'),
+  metaData: struct(
+    'id VARCHAR',
+    'name VARCHAR',
+    'description VARCHAR',
+    `format ${struct('provider VARCHAR', `options ${texts}`)}`,
+    'schemaString VARCHAR',
+    'partitionColumns VARCHAR[]',
+    'createdTime BIGINT',
+    `configuration ${texts}`,
+  ),
+  protocol: struct(
+    'minReaderVersion INTEGER',
+    'minWriterVersion INTEGER',
+    'readerFeatures VARCHAR[]',
+    'writerFeatures VARCHAR[]',
+  ),
 }
 
 /** Bytes of one line: a schema of a thousand columns is far below. */
@@ -25,7 +51,8 @@ const longestLine = 64 * 1024 * 1024
 /** Makes a Parquet file of the actions in a file of lines. @returns how many there are */
 export async function actionsToParquet(ndjson: string, parquet: string): Promise<number> {
   const types = Object.entries(columns).map(([name, type]) => `${quoteText(name)}: ${quoteText(type)}`)
-  const rows = `read_json(${quoteText(ndjson)}, format = 'newline_delimited', maximum_object_size = ${longestLine}, columns = {${types.join(', ')}})`
+  const options = `format = 'newline_delimited', maximum_object_size = ${longestLine}, columns = {${types.join(', ')}}`
+  const rows = `read_json(${quoteText(ndjson)}, ${options})`
   return withDatabase(async connection => {
     const { rowsChanged } = await connection.run(
       `COPY (SELECT * FROM ${rows}) TO ${quoteText(parquet)} (FORMAT parquet)`,

@@ -44,7 +44,8 @@ function scalarType({ type, precision = 38, scale = 0 }: ValueType): DeltaType {
 
 function columnType(column: Column): DeltaType {
   if (column.type !== 'Array') return scalarType({ ...column, type: column.type })
-  return { type: 'array', elementType: scalarType(column.items ?? { type: 'String' }), containsNull: false }
+  // Items are never null, but Parquet files that do not say so break the change feed of delta-rs when the schema does.
+  return { type: 'array', elementType: scalarType(column.items ?? { type: 'String' }), containsNull: true }
 }
 
 /**

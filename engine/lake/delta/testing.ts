@@ -1,13 +1,16 @@
 /** What the tests of the lake share: a lake of their own on a real store, stores that fail, and made-up files. */
 
 import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { type ObjectStore, objectStore } from '../../../backends/object-store/store.ts'
 import { testStack } from '../../../devstack/testing.ts'
 import { filmSchema } from '../../testing.ts'
 import type { Action, AddFile, DeletionVector, RemoveFile } from './actions.ts'
+import { writeCheckpoint } from './checkpoint.ts'
 import { type CommitResult, commit } from './commit.ts'
 import { type DeltaLake, dataPath } from './lake.ts'
 import { creationActions } from './protocol.ts'
+import { type LakeState, readState } from './state.ts'
 
 export type TestLake = { readonly lake: DeltaLake; readonly close: () => Promise<void> }
 
@@ -36,6 +39,29 @@ export async function committed(lake: DeltaLake, version: number, ...actions: Ac
 
 export const attempt = (lake: DeltaLake, version: number, ...actions: Action[]): Promise<CommitResult> =>
   commit(lake, version, actions, { commitId: randomUUID(), timestamp: timeOfVersion(version) })
+
+/** The state that must be there. */
+export async function present(lake: DeltaLake, version?: number): Promise<LakeState> {
+  const state = await readState(lake, version)
+  if (state === undefined) throw new Error('there is no lake')
+  return state
+}
+
+export const added = (version: number): Action => ({ add: fileAdded(`part-${version}.parquet`) })
+
+/** Another lake in the bucket, whose version n adds a file of its number, with checkpoints where asked. */
+export async function grown(beside: DeltaLake, to: number, checkpoints: readonly number[] = []): Promise<DeltaLake> {
+  const lake = anotherLake(beside)
+  await committed(lake, 0, ...creation())
+  for (let version = 1; version <= to; version++) {
+    await committed(lake, version, added(version))
+    if (checkpoints.includes(version)) await writeCheckpoint(lake, await present(lake), tmpdir())
+  }
+  return lake
+}
+
+/** Paths of the files that versions 1 to `count` of such a lake add. */
+export const names = (count: number) => Array.from({ length: count }, (_, index) => `part-${index + 1}.parquet`)
 
 export const timeOfVersion = (version: number): number => 1_700_000_000_000 + version * 1000
 
