@@ -2,15 +2,17 @@
 
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
+import { archive } from './archive.ts'
 import { freshness } from './freshness.ts'
 import type { Bench, BenchOptions } from './harness/bench.ts'
 import { openEnvironment } from './harness/environment.ts'
 import { rounded } from './harness/statistics.ts'
 import { reconcile } from './reconcile.ts'
+import { recover } from './recover.ts'
 import { search } from './search.ts'
 import { write } from './write.ts'
 
-const benches: Readonly<Record<string, Bench>> = { reconcile, write, freshness, search }
+const benches: Readonly<Record<string, Bench>> = { reconcile, write, freshness, search, archive, recover }
 const devFile = fileURLToPath(new URL('../.blasty/dev.json', import.meta.url))
 const whole = (text: string): number => {
   const value = Number(text)
@@ -30,7 +32,7 @@ const program = new Command('bench')
   .addOption(number('--n <count>', 'reconcile: resources of each kind', 300))
   .addOption(number('--rate <writes>', 'freshness: writes a second', 1000))
   .addOption(number('--seconds <count>', 'freshness: how long to measure', 30))
-  .addOption(number('--rounds <count>', 'write, search: rounds to take the median of', 5))
+  .addOption(number('--rounds <count>', 'all others: rounds to take the median of', 5))
   .action(run)
 
 const tell = (line: string): void => {

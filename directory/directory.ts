@@ -4,6 +4,7 @@
  */
 
 import type { Table as TableResource } from '../crds/types.gen.ts'
+import type { Report } from '../engine/membership/reports.ts'
 import type { SqlDatabases } from '../engine/sql/databases.ts'
 import { Table, type TableDescriptor } from '../engine/table.ts'
 import type { Cache } from '../operator/cache.ts'
@@ -224,6 +225,13 @@ export class Directory {
     for (const listener of this.#listeners) listener(key, served)
   }
 
+  /** What the lake holds, replicas need not keep. */
+  #note(report: Report): void {
+    if (report.kind !== 'lake') return
+    const table = this.#byUid.get(report.tableUid)?.served.table
+    if (table?.descriptor.epoch === report.epoch) table.noteArchived(report.revision)
+  }
+
   /** The backends of a class; connected anew when what the connection depends on has changed. */
   #connect(className: string): Promise<ClassBackends> {
     const found = this.read(backendClasses).get(keyFor(className))
@@ -235,6 +243,10 @@ export class Directory {
     const opening = connectClass({ found, client, role, id, credentialsNamespace })
     const entry = { version, opening }
     this.#classes.set(className, entry)
+    opening.then(
+      ({ reports }) => reports.onChange(report => this.#note(report)),
+      () => {},
+    )
     opening.catch(() => {
       if (this.#classes.get(className) === entry) this.#classes.delete(className)
     })

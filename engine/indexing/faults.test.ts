@@ -91,7 +91,7 @@ async function survives(fault: Fault, at: number): Promise<boolean> {
       spec: filmSpec,
       leaseMillis: 5,
       requestMillis: 20,
-      limits: { documents: 2, batchesInFlight: 2, checkMillis: 20 },
+      limits: { documents: 1, batchesInFlight: 2, checkMillis: 20 },
       signal,
       onProgress: () => {},
     })

@@ -34,6 +34,8 @@ export class IndexerRun {
   #claimed: number
   #confirmed: number
   #documents = 0
+  /** Number of the newest schema that the layout was held against. */
+  #learned = 0
 
   /** Goes on behind `progress`, which is in the index in the job's name. */
   constructor(job: IndexerJob, layout: IndexLayout, progress: Progress) {
@@ -70,7 +72,8 @@ export class IndexerRun {
 
   /** Takes in the rows as they are at one moment; returns the revision of that. */
   async #fill(replica: TableReplica, signal: AbortSignal): Promise<number> {
-    const { codec } = this.#job.schemas
+    const { codec, current } = this.#job.schemas
+    await this.#learn(current.number)
     const snapshot = replica.snapshot()
     try {
       for (const { key, row } of snapshot.rows()) {
@@ -91,7 +94,8 @@ export class IndexerRun {
   /** Takes up a newer schema. The columns in use keep their form, unless one was retired. */
   async #learn(number: number): Promise<void> {
     const { schemas, spec, index } = this.#job
-    if (number <= schemas.current.number) return
+    if (number <= this.#learned) return
+    this.#learned = number
     const layout = indexLayout(spec, await schemas.reach(number))
     if (layout.fingerprint !== this.#start.layout) throw changed(index, 'its documents have another form now')
   }

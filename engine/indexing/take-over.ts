@@ -27,7 +27,13 @@ export async function takeOver(job: IndexerJob, layout: IndexLayout, refill = fa
   const { createdAt } = await indexOf(job)
   const found = await readProgress(search, index)
   const holds =
-    !refill && found?.epoch === log.epoch && found.layout === layout.fingerprint && found.createdAt === createdAt
+    // What was filled from a snapshot that did not get to its end may hold rows that are gone by now.
+    !refill &&
+    found !== undefined &&
+    found.revision > 0 &&
+    found.epoch === log.epoch &&
+    found.layout === layout.fingerprint &&
+    found.createdAt === createdAt
       ? found
       : undefined
   if (holds === undefined) await search.deleteAllDocuments(index)

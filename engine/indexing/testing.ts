@@ -54,6 +54,7 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
   }
   await provision()
   const closing: (() => Promise<unknown>)[] = []
+  const last: (() => Promise<unknown>)[] = []
   const target = { search, index, name: 'test/films', epoch: on.log.epoch, layout: indexLayout(spec, filmSchema) }
   return {
     on,
@@ -78,7 +79,8 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
     provision,
     replica: schemas => {
       let opened: Promise<TableReplica> | undefined
-      closing.push(async () => (await opened?.catch(() => undefined))?.close())
+      // The last to be closed: an indexer that still runs would open another.
+      last.push(async () => (await opened?.catch(() => undefined))?.close())
       return () => {
         const directory = join(folder.path, randomUUID())
         const discard = () => {
@@ -90,7 +92,7 @@ export async function testIndex(spec = filmSpec, given?: Search): Promise<TestIn
       }
     },
     close: async () => {
-      for (const step of closing) await step()
+      for (const step of [...closing, ...last]) await step()
       await folder.remove()
       await search.deleteIndex(index)
       await on.close()
