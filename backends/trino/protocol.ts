@@ -44,6 +44,8 @@ const answerMillis = 60_000
 /** The protocol's requests to one server. They throw BACKEND_UNAVAILABLE, BACKEND_REFUSED or the signal's reason. */
 export function statementRequests(access: Access): StatementRequests {
   const { server, catalog, schema, password, user } = access
+  if (password !== undefined && new URL(server).protocol !== 'https:')
+    throw refused('a password is sent over https only')
   const patience = access.patienceMillis ?? defaultPatienceMillis
   const headers: Readonly<Record<string, string>> = {
     'X-Trino-User': user,

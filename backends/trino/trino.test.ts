@@ -270,6 +270,11 @@ test('a server that wants a password is refused with what it says', async t => {
   })
 })
 
+test('a password is never sent where others may read it', () => {
+  const open = () => trino({ server: 'http://trino.sql:8080', user: 'test', password: 'secret' })
+  assert.throws(open, error => isBlastyError(error, 'BACKEND_REFUSED') && /https only/.test(error.message))
+})
+
 test('only whole numbers that a double cannot hold become bigints', () => {
   assert.deepEqual(parseExact('[9007199254740993, 1, 1.00000000000000000001, 1e300, "9007199254740993", -0.0]'), [
     9007199254740993n,

@@ -104,7 +104,8 @@ async function smallTable(
   const schema: TableSchema = { ...everyType, columns }
   await writer.commit(0, ...creation(schema))
   for (const [index, { sql, stats = {} }] of files.entries()) {
-    await writer.commit(index + 1, added(await writer.parquet(`${index}.parquet`, sql), stats))
+    // Trino has a history only of commits with exactly one commitInfo.
+    await writer.commit(index + 1, info('WRITE'), added(await writer.parquet(`${index}.parquet`, sql), stats))
   }
   return small
 }
@@ -221,6 +222,75 @@ withReaders("Trino's types are those of DESIGN's table, but for its times", asyn
   assert.equal(types.place, 'row(lat double, lon double)')
   assert.equal(types.moments, 'array(timestamp(3) with time zone)')
 })
+
+withReaders(
+  'a compaction changes neither rows nor history, nor does a commit that only moves an application on',
+  async () => {
+    const small = await smallTable(columnOf('Int32'), [
+      { sql: 'SELECT 1::INTEGER AS v' },
+      { sql: 'SELECT 2::INTEGER AS v' },
+    ])
+    await using writer = await plainDelta(store, small)
+    const whole = await writer.parquet('whole.parquet', 'SELECT unnest([1, 2])::INTEGER AS v')
+    const same = { dataChange: false }
+    const files = ['0.parquet', '1.parquet'].map(path => removed({ path, size: 0 }, same))
+    await writer.commit(3, info('OPTIMIZE'), ...files, added(whole, { numRecords: 2 }, same))
+    await writer.commit(4, info('STREAMING UPDATE'), txn(7))
+    for (const reader of readers()) {
+      assert.deepEqual(await valuesOf(reader, small), [1, 2], reader.name)
+      assert.deepEqual(await reader.changes(small, 3, 4), [], reader.name)
+      const all = await reader.changes(small, 0, 4)
+      assert.deepEqual(
+        inOrder(all, 'v').map(row => [row._commit_version, row._change_type, row.v]),
+        [
+          ['1', 'insert', 1],
+          ['2', 'insert', 2],
+        ],
+        reader.name,
+      )
+    }
+  },
+)
+
+withReaders(
+  'columns come and go: older rows have null for a new one, and one that was retired is no longer shown',
+  async () => {
+    const small = await smallTable(columnOf('Int32'), [{ sql: 'SELECT 1::INTEGER AS v' }])
+    await using writer = await plainDelta(store, small)
+    const [first] = columnOf('Int32')
+    assert.ok(first !== undefined)
+    const later = (...names: string[]): Action[] =>
+      creation({ ...everyType, columns: names.map(name => ({ ...first, name })) }).filter(
+        action => 'metaData' in action,
+      )
+    await writer.commit(2, info('ADD COLUMNS'), ...later('v', 'w'))
+    const both = await writer.parquet('both.parquet', 'SELECT 2::INTEGER AS v, 20::INTEGER AS w')
+    await writer.commit(3, info('WRITE'), added(both, { numRecords: 1 }))
+    for (const reader of readers()) {
+      assert.deepEqual(
+        inOrder(await reader.rows(small), 'v'),
+        [
+          { v: 1, w: null },
+          { v: 2, w: 20 },
+        ],
+        reader.name,
+      )
+    }
+    await writer.commit(4, info('DROP COLUMNS'), ...later('w'))
+    for (const reader of readers()) {
+      assert.deepEqual(inOrder(await reader.rows(small), 'w'), [{ w: 20 }, { w: null }], reader.name)
+      const history = inOrder(await reader.changes(small, 1, 4), '_commit_version')
+      assert.deepEqual(
+        history.map(row => [row._commit_version, row._change_type, 'v' in row, row.w]),
+        [
+          ['1', 'insert', false, null],
+          ['3', 'insert', false, 20],
+        ],
+        reader.name,
+      )
+    }
+  },
+)
 
 withReaders('negative zero keeps its sign', async () => {
   const small = await smallTable(columnOf('Double'), [{ sql: "SELECT '-0.0'::DOUBLE AS v" }])

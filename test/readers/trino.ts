@@ -1,5 +1,6 @@
 /** Trino as a reader of the lake: tables are registered in a schema of their own and unregistered in the end. */
 import { type TrinoResult, trino } from '../../backends/trino/client.ts'
+import { registerTable, type TableName, unregisterTable } from '../../backends/trino/tables.ts'
 import type { TrinoType } from '../../backends/trino/types.ts'
 import type { TrinoValue } from '../../backends/trino/values.ts'
 import type { TrinoInfo } from '../../devstack/info.ts'
@@ -18,24 +19,17 @@ export type TrinoReader = LakeReader & {
 export async function startTrinoReader({ server, catalog }: TrinoInfo): Promise<TrinoReader> {
   const schema = uniqueName('readers').replaceAll('-', '_')
   const client = trino({ server, user: 'readers', catalog, schema })
-  await client.rows(`CREATE SCHEMA ${catalog}.${schema}`)
-  const registered = new Map<string, string>()
-  const nameOf = async (table: LakeTable): Promise<string> => {
-    const uri = uriOf(table)
-    const known = registered.get(uri)
-    if (known !== undefined) return known
-    const name = `t${registered.size}`
+  const registered = new Map<string, TableName>()
+  const nameOf = async (location: LakeTable): Promise<TableName> => {
+    const uri = uriOf(location)
+    const name = registered.get(uri) ?? { catalog, schema, table: `t${registered.size}` }
+    if (registered.has(uri)) return name
+    await registerTable(client, name, uri)
     registered.set(uri, name)
-    try {
-      await client.rows(`CALL ${catalog}.system.register_table('${schema}', '${name}', '${uri}')`)
-    } catch (error) {
-      registered.delete(uri)
-      throw error
-    }
     return name
   }
-  const query = async (table: LakeTable, sql: string): Promise<LakeRow[]> =>
-    rowsOf(await client.query(sql.replaceAll('{t}', await nameOf(table))))
+  const query = async (location: LakeTable, sql: string): Promise<LakeRow[]> =>
+    rowsOf(await client.query(sql.replaceAll('{t}', (await nameOf(location)).table)))
   return {
     name: 'Trino',
     timestamps: 'milliseconds',
@@ -52,10 +46,8 @@ export async function startTrinoReader({ server, catalog }: TrinoInfo): Promise<
       return Object.fromEntries(rows.map(({ Column, Type }) => [String(Column), String(Type)]))
     },
     async [Symbol.asyncDispose]() {
-      for (const name of registered.values()) {
-        await client.rows(`CALL ${catalog}.system.unregister_table('${schema}', '${name}')`)
-      }
-      await client.rows(`DROP SCHEMA ${catalog}.${schema}`)
+      for (const name of registered.values()) await unregisterTable(client, name)
+      await client.rows(`DROP SCHEMA IF EXISTS ${catalog}.${schema}`)
     },
   }
 }
