@@ -1,4 +1,7 @@
-/** The requests of Trino's client protocol (https://trino.io/docs/current/develop/client-protocol.html), tried again where it says so. */
+/**
+ * The requests of Trino's client protocol (https://trino.io/docs/current/develop/client-protocol.html), tried again where it says
+ * so. Spoken directly, because trino-client (npm) parses a bigint as a double, cannot be aborted, and tries nothing again.
+ */
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { noAnswer, refused } from './errors.ts'

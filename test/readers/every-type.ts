@@ -78,7 +78,7 @@ const column = (name: string, type: ValueType | { readonly items: ValueType }, f
 export const everyType: TableSchema = {
   number: 1,
   columns: [
-    column('id', { type: 'Int64' }, 1),
+    { name: 'id', type: 'Int64', required: true, field: 1 },
     ...Object.entries(columns).map(([name, [type]], index) => column(name, type, index + 2)),
   ],
   retired: [],

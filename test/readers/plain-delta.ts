@@ -109,7 +109,10 @@ export function creation(
   schema: TableSchema,
   ...further: readonly { readonly name: string; readonly type: string }[]
 ): Action[] {
-  const fields = [...schema.columns.map(column => ({ name: column.name, type: deltaType(column) })), ...further]
+  const fields = [
+    ...schema.columns.map(column => ({ name: column.name, type: deltaType(column), nullable: !column.required })),
+    ...further,
+  ]
   const schemaString = JSON.stringify(struct(fields))
   return [
     { commitInfo: { timestamp: Date.now(), operation: 'CREATE TABLE' } },
@@ -146,9 +149,11 @@ export function removed({ path, size }: WrittenFile, more: Action = {}): Action 
   return { remove: { path, size, ...common, ...more } }
 }
 
-const struct = (fields: readonly { readonly name: string; readonly type: unknown }[]): Action => ({
+type DeltaField = { readonly name: string; readonly type: unknown; readonly nullable?: boolean }
+
+const struct = (fields: readonly DeltaField[]): Action => ({
   type: 'struct',
-  fields: fields.map(({ name, type }) => ({ name, type, nullable: true, metadata: {} })),
+  fields: fields.map(({ name, type, nullable = true }) => ({ name, type, nullable, metadata: {} })),
 })
 
 function deltaType(column: Column): unknown {
