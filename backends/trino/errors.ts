@@ -27,10 +27,22 @@ export function trinoErrorName(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? trinoErrorName(error.cause) : undefined
 }
 
+/** Failures of a server that starts, stops or loses its workers: the same query may succeed later. */
+const passing: ReadonlySet<string> = new Set([
+  'NO_NODES_AVAILABLE',
+  'SERVER_STARTING_UP',
+  'SERVER_SHUTTING_DOWN',
+  'REMOTE_HOST_GONE',
+  'REMOTE_TASK_ERROR',
+  'PAGE_TRANSPORT_ERROR',
+  'PAGE_TRANSPORT_TIMEOUT',
+])
+
 /** The error of the catalogue for a failed query. */
 export function failedQuery(failure: TrinoFailure): BlastyError {
   const { errorName, errorType, message } = failure
   const problem = `${errorName}: ${message}`
+  if (passing.has(errorName)) return new BlastyError('BACKEND_UNAVAILABLE', { backend, problem }, { cause: failure })
   switch (errorType) {
     case 'USER_ERROR':
       return new BlastyError('QUERY_FAILED', { problem }, { cause: failure })

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { trino } from '../../backends/trino/client.ts'
 import type { ObjectStoreInfo, TrinoInfo } from '../info.ts'
 import type { TrinoProgram } from '../lake/trino.ts'
 import { loopback } from '../ports.ts'
@@ -52,6 +53,7 @@ export async function prepareTrino(
     'discovery.uri': server,
     'plugin.dir': join(program.home, 'plugin'),
     'catalog.config-dir': catalogs,
+    'failure-detector.enabled': 'false', // a busy machine would make its one node look dead
     'web-ui.enabled': 'false',
   })
   await writeProperties(join(catalogs, `${catalog}.properties`), {
@@ -85,7 +87,7 @@ export async function prepareTrino(
         'io.trino.server.TrinoServer',
       ],
       env: { [secretVariable]: objectStore.secretKey },
-      ready: () => hasStarted(server),
+      ready: () => isReady(server),
       readySeconds,
     },
     info: { server, catalog },
@@ -105,13 +107,14 @@ const javaFlags: readonly string[] = [
   '-Dfile.encoding=UTF-8',
 ]
 
-/** Rejects until the server says that it has started; it answers long before. */
-async function hasStarted(server: string): Promise<void> {
+/** Rejects until the server has started, which it says, and has a node for the work of queries, which it does not say. */
+async function isReady(server: string): Promise<void> {
   const response = await fetch(`${server}/v1/info`, { signal: AbortSignal.timeout(requestTimeoutMilliseconds) })
   const body = await response.text()
   if (!response.ok || !/"starting":\s*false/.test(body)) {
     throw new Error(`${server}/v1/info answers ${response.status}: ${body.slice(0, 200)}`)
   }
+  await trino({ server, user: 'blasty', patienceMillis: 0 }).rows('SELECT count(*) FROM TABLE(sequence(1, 2))')
 }
 
 async function writeProperties(file: string, properties: Readonly<Record<string, string>>): Promise<void> {

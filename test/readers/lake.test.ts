@@ -5,9 +5,8 @@ import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
-import { objectStore } from '../../backends/object-store/store.ts'
 import { missingHere, testNeeding } from '../../devstack/lake/needs.ts'
-import { testStack, testTrino, uniqueName } from '../../devstack/testing.ts'
+import { testTrino } from '../../devstack/testing.ts'
 import type { Action, AddFile } from '../../engine/lake/delta/actions.ts'
 import { writeCheckpoint } from '../../engine/lake/delta/checkpoint.ts'
 import { cleanLog } from '../../engine/lake/delta/clean-up.ts'
@@ -19,11 +18,11 @@ import { readState } from '../../engine/lake/delta/state.ts'
 import { type ChangeType, ParquetFiles, type WrittenFile } from '../../engine/lake/parquet.ts'
 import type { Json, Row, TableSchema } from '../../engine/schema/schema.ts'
 import { temporaryFolder } from '../../engine/testing.ts'
-import { type DeltaRs, startDeltaRs } from './delta-rs.ts'
 import { everyRow, everyType } from './every-type.ts'
 import { asSeenBy, canonicalRows, inOrder } from './form.ts'
-import type { LakeReader, LakeTable } from './reader.ts'
-import { startTrinoReader, type TrinoReader } from './trino.ts'
+import type { LakeTable } from './reader.ts'
+import { readersScene, type Scene } from './scene.ts'
+import { startTrinoReader } from './trino.ts'
 
 const missing = await missingHere('python', 'trino')
 const withReaders = testNeeding(missing)
@@ -51,33 +50,25 @@ const afterwards = rows.filter(({ id }) => id !== '4').map(one => (one.id === '2
 /** Microseconds; the last digits are lost on Trino. */
 const commitTime = 1_700_000_000_000_600
 
+let scene: Scene
 let folder: string
 let files: ParquetFiles
 let lake: DeltaLake
 let table: LakeTable
-let deltaRs: DeltaRs
-let trino: TrinoReader
 
 before(async () => {
   if (missing !== undefined) return
-  const stack = await testStack('objectStore')
-  const objects = objectStore({ ...stack.objectStore, pathStyle: true })
-  const bucket = uniqueName('lake')
-  await objects.makeBucket(bucket)
+  scene = running.use(await readersScene())
   const scratch = await temporaryFolder()
   running.defer(scratch.remove)
   folder = scratch.path
   files = await ParquetFiles.open(folder, { memory: '256MB', threads: 1 })
   running.defer(() => files.close())
-  lake = { objects, bucket, root: 'lake' }
-  table = { bucket, path: lake.root }
-  deltaRs = running.use(await startDeltaRs(stack.objectStore))
-  trino = running.use(await startTrinoReader(await testTrino()))
+  lake = { objects: scene.store, bucket: scene.bucket, root: 'lake' }
+  table = { bucket: scene.bucket, path: lake.root }
 })
 
 after(() => running.disposeAsync())
-
-const readers = (): readonly LakeReader[] => [deltaRs, trino]
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -141,7 +132,7 @@ async function committed(version: number, operation: string, ...actions: Action[
 }
 
 async function assertRows(ours: readonly Row[]): Promise<void> {
-  for (const reader of readers()) {
+  for (const reader of scene.readers) {
     const seen = canonicalRows(everyType, await reader.rows(table))
     assert.deepEqual(inOrder(seen, 'id'), inOrder(asSeenBy(reader, everyType, ours), 'id'), reader.name)
   }
@@ -181,7 +172,7 @@ withReaders('the life of a lake: written, changed, compacted, checkpointed, clea
   )
   await t.test('rows that were changed and deleted are so', () => assertRows(afterwards))
   await t.test('the change history holds each change once, before and after', async () => {
-    for (const reader of readers()) {
+    for (const reader of scene.readers) {
       const feed = await reader.changes(table, 2, 2)
       const expected = [
         { kind: 'delete', of: row(4), revision: '11' },
@@ -220,7 +211,7 @@ withReaders('the life of a lake: written, changed, compacted, checkpointed, clea
   assert.equal(await cleanLog(lake, state, { olderThan: Date.now() + 60_000 }), 3)
   await t.test('rows, properties and positions are read from a checkpoint, its commits being gone', async () => {
     await assertRows(afterwards)
-    const { version, transactions, configuration } = await deltaRs.describe(table, [app])
+    const { version, transactions, configuration } = await scene.deltaRs.describe(table, [app])
     assert.equal(version, 4)
     assert.deepEqual(transactions, { [app]: 12 })
     assert.equal(configuration['delta.enableChangeDataFeed'], 'true')
@@ -253,8 +244,8 @@ async function assertFound(): Promise<void> {
   ]
   for (const [count, where, forTrino = where] of conditions) {
     const seen = {
-      deltaRs: await deltaRs.query(table, `SELECT count(*) AS n FROM t WHERE ${where}`),
-      trino: await trino.query(table, `SELECT count(*) AS n FROM {t} WHERE ${forTrino}`),
+      deltaRs: await scene.deltaRs.query(table, `SELECT count(*) AS n FROM t WHERE ${where}`),
+      trino: await scene.trino.query(table, `SELECT count(*) AS n FROM {t} WHERE ${forTrino}`),
     }
     assert.deepEqual(seen, { deltaRs: [{ n: String(count) }], trino: [{ n: String(count) }] }, where)
   }
