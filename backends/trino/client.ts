@@ -1,7 +1,13 @@
 /** Trino as the product uses it: runs one text, hands its rows on page by page, cancels what nobody reads any more. */
 
-import { failedQuery, refused, TrinoFailure } from './errors.ts'
-import { type ServerAnswer, type StatementRequests, statementRequests } from './protocol.ts'
+import { failedQuery, neverRan, refused, TrinoFailure } from './errors.ts'
+import {
+  defaultPatienceMillis,
+  pause,
+  type ServerAnswer,
+  type StatementRequests,
+  statementRequests,
+} from './protocol.ts'
 import { readType, type TrinoType } from './types.ts'
 import { readValue, type TrinoValue } from './values.ts'
 
@@ -43,7 +49,8 @@ export type QueryOptions = {
 
 export type Trino = {
   /**
-   * Starts a statement and resolves when its columns are known.
+   * Runs a statement and resolves when its first rows are there, or it has ended without. While the server has no workers, nothing
+   * of a query has run, and it is tried again.
    * @throws QUERY_FAILED for what is wrong with the text or its data, QUERY_LIMIT for what is too large for the server,
    * BACKEND_REFUSED, BACKEND_UNAVAILABLE, or the signal's reason; `pages` throws the same
    */
@@ -52,12 +59,24 @@ export type Trino = {
   readonly rows: (sql: string, options?: QueryOptions) => Promise<TrinoRow[]>
 }
 
+/** Between two tries of a query for which there are no workers. */
+const startPauseMillis = 500
+
 /** A client of the server; it holds no connection of its own and needs no closing. */
 export function trino(options: TrinoOptions): Trino {
   const requests = statementRequests(options)
+  const patience = options.patienceMillis ?? defaultPatienceMillis
   const query = async (sql: string, { signal, session = {} }: QueryOptions = {}): Promise<TrinoResult> => {
-    const cursor = new Cursor(requests, await requests.start(sql, session, signal), signal)
-    return { queryId: cursor.queryId, columns: await cursor.columns(), pages: cursor.pages() }
+    const deadline = Date.now() + patience
+    for (;;) {
+      const cursor = new Cursor(requests, await requests.start(sql, session, signal), signal)
+      try {
+        return { queryId: cursor.queryId, columns: await cursor.columns(), pages: cursor.pages() }
+      } catch (error) {
+        if (!neverRan(error) || Date.now() >= deadline) throw error
+      }
+      await pause(startPauseMillis, signal)
+    }
   }
   return {
     query,
@@ -87,10 +106,14 @@ class Cursor {
     return this.#last.id
   }
 
-  /** Waits until they are known or the query has ended without any. */
+  /** Waits until there are rows or the query has ended without any. */
   async columns(): Promise<readonly TrinoColumn[]> {
     await this.#cancelledUnlessDone(async () => {
-      while (this.#read().length === 0 && this.#last.nextUri !== undefined) await this.#advance()
+      this.#read()
+      while (this.#last.data === undefined && this.#last.nextUri !== undefined) {
+        await this.#advance()
+        this.#read()
+      }
     })
     return this.#read()
   }

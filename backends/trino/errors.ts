@@ -38,6 +38,10 @@ const passing: ReadonlySet<string> = new Set([
   'PAGE_TRANSPORT_TIMEOUT',
 ])
 
+/** True when nothing of the query has run, because the server has no workers yet or is still starting. */
+export const neverRan = (error: unknown): boolean =>
+  ['NO_NODES_AVAILABLE', 'SERVER_STARTING_UP'].includes(trinoErrorName(error) ?? '')
+
 /** The error of the catalogue for a failed query. */
 export function failedQuery(failure: TrinoFailure): BlastyError {
   const { errorName, errorType, message } = failure

@@ -51,6 +51,18 @@ test('a busy server is asked again, and always at the address it is known by', a
   assert.deepEqual(asked, ['POST /v1/statement', 'POST /v1/statement', next, next, next])
 })
 
+test('a query for which there are no workers yet is run again', async t => {
+  const error = { errorName: 'NO_NODES_AVAILABLE', errorType: 'INTERNAL_ERROR', message: 'none' }
+  const columns = finished.columns
+  const { client } = await scripted(
+    t,
+    [200, { ...started, columns }],
+    [200, { id: 'q', columns, error }],
+    [200, finished],
+  )
+  assert.deepEqual(await client.rows('SELECT 1'), [[1n]])
+})
+
 test('a statement whose fate is unknown is not sent twice', async t => {
   const { client, asked } = await scripted(t, [0, ''], [200, finished])
   await assert.rejects(client.rows('INSERT INTO t VALUES 1'), error => isBlastyError(error, 'BACKEND_UNAVAILABLE'))
@@ -71,7 +83,7 @@ for (const { title, body } of [
 }
 
 for (const { type, name, code } of [
-  { type: 'INTERNAL_ERROR', name: 'NO_NODES_AVAILABLE', code: 'BACKEND_UNAVAILABLE' },
+  { type: 'INTERNAL_ERROR', name: 'REMOTE_TASK_ERROR', code: 'BACKEND_UNAVAILABLE' },
   { type: 'INTERNAL_ERROR', name: 'GENERIC_INTERNAL_ERROR', code: 'BACKEND_REFUSED' },
   { type: 'EXTERNAL', name: 'DELTA_LAKE_BAD_DATA', code: 'BACKEND_REFUSED' },
   { type: 'INSUFFICIENT_RESOURCES', name: 'EXCEEDED_LOCAL_MEMORY_LIMIT', code: 'QUERY_LIMIT' },

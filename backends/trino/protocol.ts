@@ -40,7 +40,8 @@ type Access = {
 /** Intermittent, says the protocol: ask again after a moment. */
 const busyStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const pauseMillis = 100
-const defaultPatienceMillis = 30_000
+/** How long a server that is away or busy is asked again. */
+export const defaultPatienceMillis = 30_000
 /** The server answers within a second or so even when it has nothing to say. */
 const answerMillis = 60_000
 
@@ -67,9 +68,7 @@ export function statementRequests(access: Access): StatementRequests {
       const outcome = await attempt(method, url, { ...more, headers: { ...headers, ...more.headers } })
       if ('text' in outcome) return outcome.text
       if (!outcome.again || Date.now() >= deadline) throw outcome.error
-      await delay(outcome.afterMillis ?? pauseMillis, undefined, more.signal && { signal: more.signal }).catch(() =>
-        more.signal?.throwIfAborted(),
-      )
+      await pause(outcome.afterMillis ?? pauseMillis, more.signal)
     }
   }
   return {
@@ -90,6 +89,11 @@ export function statementRequests(access: Access): StatementRequests {
       await ask('DELETE', here(uri, server), { signal: AbortSignal.timeout(5_000), repeatable: true })
     },
   }
+}
+
+/** Waits. Throws the signal's reason when that is aborted. */
+export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await delay(milliseconds, undefined, signal && { signal }).catch(() => signal?.throwIfAborted())
 }
 
 /** The server's address as we know it: what it calls itself may not be reachable, and credentials go nowhere else. */

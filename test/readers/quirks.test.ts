@@ -142,6 +142,25 @@ withReaders(
   },
 )
 
+withReaders('Trino counts an insert twice where a version with a change file removes no data', async () => {
+  const quiet = { path: 'part-never.parquet', size: 0 }
+  for (const { also, inTrino } of [
+    { also: [], inTrino: 2 },
+    { also: [removed(quiet, { dataChange: false })], inTrino: 2 },
+    { also: [removed(quiet)], inTrino: 1 },
+  ]) {
+    const small = await smallTable(columnOf('Int32'), [])
+    await using writer = await plainDelta(scene.store, small)
+    const file = await writer.parquet('a.parquet', 'SELECT 1::INTEGER AS v')
+    const change = await writer.parquet('_change_data/a.parquet', "SELECT 1::INTEGER AS v, 'insert' AS _change_type")
+    const cdc = { cdc: { path: change.path, size: change.size, partitionValues: {}, dataChange: false } }
+    await writer.commit(1, info('WRITE'), ...also, added(file, { numRecords: 1 }), cdc)
+    assert.equal((await scene.deltaRs.changes(small, 1, 1)).length, 1)
+    assert.equal((await scene.trino.changes(small, 1, 1)).length, inTrino)
+    for (const reader of scene.readers) assert.deepEqual(await valuesOf(reader, small), [1], reader.name)
+  }
+})
+
 withReaders('negative zero keeps its sign', async () => {
   const small = await smallTable(columnOf('Double'), [{ sql: "SELECT '-0.0'::DOUBLE AS v" }])
   for (const reader of scene.readers) assert.deepEqual(await valuesOf(reader, small), [-0], reader.name)
