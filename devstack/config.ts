@@ -11,6 +11,10 @@ export type DevConfig = {
   readonly mirror: string | undefined
   /** Nothing is downloaded (`BLASTY_OFFLINE=1`); the Go toolchain keeps its own settings. */
   readonly offline: boolean
+  /** Folders of Java installations that the environment names, the chosen one first (`JAVA_HOME`, then `JAVA_HOME_*`). */
+  readonly javaHomes: readonly string[]
+  /** This is the check of a change: what is missing fails tests instead of skipping them (`CI`). */
+  readonly ci: boolean
   /** A Meilisearch that runs already, and its master key (`MEILI_URL`, `MEILI_MASTER_KEY`). */
   readonly meilisearch: { readonly url: string; readonly key: string } | undefined
   /** A file written by `npm run dev`: tests use that stack instead of starting one (`BLASTY_STACK`). */
@@ -31,6 +35,10 @@ export function devConfig(env: NodeJS.ProcessEnv = process.env): DevConfig {
     cache: resolve(text('BLASTY_CACHE') ?? join(text('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'blasty')),
     mirror: text('BLASTY_DOWNLOAD_MIRROR')?.replace(/\/+$/, ''),
     offline: text('BLASTY_OFFLINE') === '1',
+    javaHomes: ['JAVA_HOME', ...Object.keys(env).filter(name => name.startsWith('JAVA_HOME_'))]
+      .map(text)
+      .filter(home => home !== undefined),
+    ci: !['0', 'false', undefined].includes(text('CI')),
     meilisearch: url === undefined ? undefined : { url, key: text('MEILI_MASTER_KEY') ?? '' },
     stackFile: text(stackFileVariable),
     testServers: text('BLASTY_TEST_SERVERS')

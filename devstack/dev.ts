@@ -1,12 +1,14 @@
 /**
  * `npm run dev`: keeps the servers and the roles up until Ctrl-C and writes `.blasty/dev.json`, which says how to reach them.
- * `--no-roles` leaves the roles out, for whoever starts them by hand.
+ * `--no-roles` leaves the roles out, for whoever starts them by hand; `--trino` starts Trino with the rest instead of when it
+ * is first asked for.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { roles as roleNames, type StackInfo, withParts } from './info.ts'
+import { serveOnDemand } from './on-demand.ts'
 import { type Roles, startRoles } from './roles.ts'
 import { startStack, wholeStack } from './stack.ts'
 import { writeStackFile } from './stack-file.ts'
@@ -23,16 +25,17 @@ try {
 }
 
 async function main(): Promise<void> {
-  const options = { roles: { type: 'boolean', default: true } } as const
-  const { roles: withRoles } = parseArgs({ options, allowNegative: true }).values
+  const options = { roles: { type: 'boolean', default: true }, trino: { type: 'boolean', default: false } } as const
+  const { roles: withRoles, trino } = parseArgs({ options, allowNegative: true }).values
   const stopped = stopSignal()
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await using running = new AsyncDisposableStack()
-  const stack = running.use(await startStack({ ...wholeStack, folder: join(folder, 'dev') }))
+  const stack = running.use(await startStack({ ...wholeStack, trino, folder: join(folder, 'dev') }))
+  const onDemand = running.use(await serveOnDemand(stack))
   const rolesFolder = join(stack.info.folder, 'roles')
   const roles = withRoles ? running.use(await startRoles({ stack: stack.info, folder: rolesFolder })) : undefined
   running.defer(() => rm(stackFile, { force: true }))
-  await writeStackFile(stackFile, { ...stack.info, ...(roles && { grpc: roles.grpc }) })
+  await writeStackFile(stackFile, { ...stack.info, onDemand: onDemand.info, ...(roles && { grpc: roles.grpc }) })
   process.stdout.write(summary(stack.info, roles))
   const alive = setInterval(() => {}, 60_000) // servers do not keep this process running
   await stopped
@@ -48,7 +51,13 @@ function stopSignal(): Promise<void> {
 }
 
 function summary(info: StackInfo, roles: Roles | undefined): string {
-  const { nats, objectStore, search, kubernetes } = withParts(info, 'nats', 'objectStore', 'search', 'kubernetes')
+  const { nats, objectStore, search, kubernetes, trino } = withParts(
+    info,
+    'nats',
+    'objectStore',
+    'search',
+    'kubernetes',
+  )
   const here = (path: string): string => relative(process.cwd(), path)
   const roleLines = roles === undefined ? [] : [['Facade', roles.grpc, 'gRPC with reflection, without TLS']]
   const lines = [
@@ -57,6 +66,7 @@ function summary(info: StackInfo, roles: Roles | undefined): string {
     ['NATS', nats.servers.join(' '), `users ${roleNames.join(', ')}`],
     ['MinIO', objectStore.endpoint, `access key ${objectStore.accessKey}`],
     ['Search', search.host, search.kind === 'meilisearch' ? 'Meilisearch' : 'stand-in with the API of Meilisearch'],
+    ['Trino', trino?.server ?? 'on demand', trino ? `catalogue ${trino.catalog}, any user` : 'npm run dev -- --trino'],
     ['Everything', here(stackFile), 'endpoints, credentials, kubeconfigs of the roles'],
     ['Logs', here(info.logs), roles === undefined ? '' : `and ${here(join(info.folder, 'roles'))}`],
     ['Data', here(info.folder), 'kept for the next start; remove the folder to begin anew'],

@@ -37,13 +37,18 @@ export async function download(release: Release, folder: string, source: Source)
     name,
   )
   const file = join(folder, name)
-  const actual = await fetchFile(mirrored(release.url, source.mirror), file, source)
-  if (actual !== expected) {
-    throw new Error(`${name} has SHA-256 ${actual}, its publisher says ${expected}: it was not used`)
-  }
+  await fetchChecked(release.url, expected, file, source)
   if (release.member === undefined) return file
   await run('tar', ['-xf', file, '-C', dirname(file), release.member])
   return join(folder, release.member)
+}
+
+/** Writes what `url` answers to `file`. Throws when it does not answer in time or the SHA-256 is not the one expected. */
+export async function fetchChecked(url: string, sha256: string, file: string, source: Source): Promise<void> {
+  const actual = await fetchFile(mirrored(url, source.mirror), file, source)
+  if (actual !== sha256) {
+    throw new Error(`${basename(file)} has SHA-256 ${actual}, its publisher says ${sha256}: it was not used`)
+  }
 }
 
 /** The SHA-256 of `name` in a checksum file: `<hex>  <name>` on a line of its own, or nothing but the hex. */

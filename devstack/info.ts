@@ -42,6 +42,16 @@ export type KubernetesInfo = {
   readonly helm: string
 }
 
+export type TrinoInfo = {
+  /** Address, `http://host:port`; any user name is believed. */
+  readonly server: string
+  /** The catalogue of Delta tables in the object store. */
+  readonly catalog: string
+}
+
+/** Where other processes ask for what starts on demand (`on-demand.ts`). */
+export type OnDemandInfo = { readonly url: string; readonly token: string }
+
 /** A part is there when the stack was started with it. */
 export type StackInfo = {
   /** Folder of everything the stack keeps. */
@@ -52,11 +62,14 @@ export type StackInfo = {
   readonly objectStore?: ObjectStoreInfo
   readonly search?: SearchInfo
   readonly kubernetes?: KubernetesInfo
+  /** There when it was started with the stack; otherwise it may be started on demand. */
+  readonly trino?: TrinoInfo
+  readonly onDemand?: OnDemandInfo
   /** `host:port` of the facade's gRPC, when the roles run as well. */
   readonly grpc?: string
 }
 
-export const parts = ['kubernetes', 'nats', 'objectStore', 'search'] as const
+export const parts = ['kubernetes', 'nats', 'objectStore', 'search', 'trino'] as const
 
 export type Part = (typeof parts)[number]
 

@@ -6,12 +6,14 @@ import type { KubernetesInfo, NatsInfo, ObjectStoreInfo, SearchInfo } from './in
 import { installBlasty } from './kubernetes/install.ts'
 import { keptPorts } from './ports.ts'
 import type { ProgramName } from './programs.ts'
+import type { Report } from './progress.ts'
 import { Server, type ServerHost, type ServerSpec } from './server.ts'
 import { kubernetesPortCount, prepareKubernetes, writeAdminKubeconfig } from './servers/kubernetes.ts'
 import { natsPortCount, prepareNats } from './servers/nats.ts'
 import { objectStorePortCount, prepareObjectStore } from './servers/object-store.ts'
 import { prepareSearch, searchPortCount } from './servers/search.ts'
 import type { Setting } from './servers/setting.ts'
+import { OnDemandTrino } from './trino-on-demand.ts'
 
 /** What is started with a stack. */
 export type Wanted = {
@@ -19,6 +21,7 @@ export type Wanted = {
   readonly nats?: 1 | 3
   readonly objectStore?: boolean
   readonly search?: boolean
+  readonly trino?: boolean
   readonly install?: boolean
 }
 
@@ -28,6 +31,8 @@ export type StackParts = {
   readonly nats: Running<NatsInfo> | undefined
   readonly objectStore: Running<ObjectStoreInfo> | undefined
   readonly search: Running<SearchInfo> | undefined
+  /** Started or not; there when the stack has an object store. */
+  readonly trino: OnDemandTrino | undefined
   readonly kubernetes:
     | {
         readonly info: KubernetesInfo
@@ -42,20 +47,23 @@ export type StackParts = {
 export class Launch {
   readonly #host: ServerHost
   readonly #servers: Server[] = []
+  #closed = false
 
   constructor(host: ServerHost) {
     this.#host = host
   }
 
   async start(spec: ServerSpec): Promise<Server> {
+    if (this.#closed) throw new Error(`${spec.name} is not started: the stack stops`)
     const server = new Server(spec, this.#host)
     this.#servers.push(server)
     await server.start()
     return server
   }
 
-  /** Stops all: at once and hard when their data are to be thrown away, else the last started first. */
+  /** Stops all, and starts none any more: at once and hard when their data are to be thrown away, else the last started first. */
   async stop(hard: boolean): Promise<void> {
+    this.#closed = true
     const servers = this.#servers.splice(0).reverse()
     if (hard) await Promise.all(servers.map(server => server.kill()))
     else for (const server of servers) await server.stop()
@@ -67,6 +75,9 @@ type Ground = {
   readonly folder: string
   readonly programs: Programs
   readonly launch: Launch
+  readonly report: Report
+  /** Aborted when the stack stops. */
+  readonly signal: AbortSignal
 }
 
 /** Starts the parts wanted. Throws when one fails, after all have come to an end: nothing starts later. */
@@ -91,6 +102,8 @@ export async function startParts(wanted: Wanted, ground: Ground): Promise<StackP
   const startAll = (specs: readonly ServerSpec[]): Promise<Server[]> =>
     Promise.all(specs.map(spec => launch.start(spec)))
 
+  const trino = objectStore && new OnDemandTrino({ ...ground, objectStore: objectStore.info })
+
   const backends = { nats: nats?.info, objectStore: objectStore?.info, search: search?.info }
   const startKubernetes = async (): Promise<StackParts['kubernetes']> => {
     if (plane === undefined) return undefined
@@ -114,13 +127,21 @@ export async function startParts(wanted: Wanted, ground: Ground): Promise<StackP
     startAll(objectStore ? [objectStore.spec] : []),
     startAll(search?.spec ? [search.spec] : []),
     startKubernetes(),
+    wanted.trino ? startTrino(trino) : undefined,
   ])
   return {
     nats: nats && { info: nats.info, servers: natsServers },
     objectStore: objectStore && { info: objectStore.info, servers: objectStoreServers },
     search: search && { info: search.info, servers: searchServers },
+    trino,
     kubernetes,
   }
+}
+
+/** Starts it with the stack. It asks nothing of the object store until it is asked something itself. */
+async function startTrino(trino: OnDemandTrino | undefined): Promise<void> {
+  if (trino === undefined) throw new Error('Trino reads the object store: start the stack with both')
+  await trino.start()
 }
 
 /** Like `Promise.all`, but waits for all to end before it throws. */

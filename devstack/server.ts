@@ -8,7 +8,7 @@ import { inheritedEnvironment } from './config.ts'
 import type { Guard } from './guard.ts'
 import { signalGroup } from './signal.ts'
 
-const readyTimeoutMilliseconds = 60_000
+const defaultReadySeconds = 60
 const defaultStopSeconds = 10
 const pollMilliseconds = 25
 
@@ -18,6 +18,8 @@ export type ServerSpec = {
   readonly command: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** How long it may take until it serves (default 60). */
+  readonly readySeconds?: number
   /** How long it may take to end after SIGTERM (default 10). */
   readonly stopSeconds?: number
   /** Resolves when the server serves; rejects with what is missing otherwise. Asked again until it resolves. */
@@ -126,7 +128,8 @@ export class Server implements ServerControl {
   }
 
   async #untilReady(running: Running): Promise<void> {
-    const deadline = Date.now() + readyTimeoutMilliseconds
+    const seconds = this.spec.readySeconds ?? defaultReadySeconds
+    const deadline = Date.now() + seconds * 1_000
     let problem: unknown
     while (Date.now() < deadline && this.#running === running) {
       try {
@@ -141,9 +144,7 @@ export class Server implements ServerControl {
       throw new Error(`${this.spec.name} ended before it was ready: ${await running.ended}\n${await this.#tail()}`)
     }
     await this.#end('SIGKILL')
-    throw new Error(`${this.spec.name} was not ready in ${readyTimeoutMilliseconds / 1000} s\n${await this.#tail()}`, {
-      cause: problem,
-    })
+    throw new Error(`${this.spec.name} was not ready in ${seconds} s\n${await this.#tail()}`, { cause: problem })
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

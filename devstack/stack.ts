@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { resolvePrograms } from './binaries.ts'
 import { type DevConfig, devConfig } from './config.ts'
 import { startGuard } from './guard.ts'
-import type { KubernetesInfo, NatsInfo, ObjectStoreInfo, Part, SearchInfo, StackInfo } from './info.ts'
+import type { KubernetesInfo, NatsInfo, ObjectStoreInfo, Part, SearchInfo, StackInfo, TrinoInfo } from './info.ts'
 import { type Lock, tryLock } from './lock.ts'
 import { Launch, type StackParts, startParts } from './parts.ts'
 import type { ProgramName } from './programs.ts'
@@ -18,6 +18,8 @@ export type StackOptions = {
   readonly nats?: 1 | 3
   readonly objectStore?: boolean
   readonly search?: boolean
+  /** Starts Trino at once; a stack with an object store can do so later as well (`startTrino`). */
+  readonly trino?: boolean
   /** Installs Blasty's API, RBAC, Secrets and the default BackendClass in Kubernetes (default true). */
   readonly install?: boolean
   /** Folder that keeps data, ports and credentials for the next start. Default: a temporary one, removed by `stop`. */
@@ -38,6 +40,12 @@ export type Stack = AsyncDisposable & {
   readonly objectStore: ObjectStoreInfo & ServerControl
   readonly search: SearchInfo & ServerControl
   readonly kubernetes: KubernetesInfo & ControlPlaneControls
+  readonly trino: TrinoInfo & ServerControl
+  /**
+   * Starts Trino over the stack's object store, once however often it is called, and resolves when it serves. The first
+   * time ever it is downloaded. Throws with what is missing.
+   */
+  startTrino(): Promise<TrinoInfo>
   /** Stops every server; removes a temporary folder. */
   stop(): Promise<void>
 }
@@ -67,20 +75,25 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const onCrash =
     options.onCrash ?? (crash => report(`${crash.server} ended by itself: ${crash.how}; see ${crash.log}`))
   const launch = new Launch({ guard, logs, onCrash })
+  const stopping = new AbortController()
+  let started: StackParts | undefined
   const stopAll = async (): Promise<void> => {
+    stopping.abort(new Error('the stack stops'))
     await launch.stop(temporary)
+    await started?.trino?.settled()
+    await launch.stop(temporary) // what was between being spawned and being known
     await guard.dismiss()
     held?.[Symbol.dispose]()
     if (temporary) await rm(folder, { recursive: true, force: true })
   }
-  let stopping: Promise<void> | undefined
+  let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
-    stopping ??= stopAll()
-    return stopping
+    stopped ??= stopAll()
+    return stopped
   }
   try {
-    const stackParts = await startParts(options, { config, folder, programs, launch })
-    return describeStack({ folder, logs }, stackParts, stop)
+    started = await startParts(options, { config, folder, programs, launch, report, signal: stopping.signal })
+    return describeStack({ folder, logs }, started, stop)
   } catch (error) {
     await stop()
     throw error
@@ -108,13 +121,14 @@ function describeStack(
   stackParts: StackParts,
   stop: () => Promise<void>,
 ): Stack {
-  const { nats, objectStore, search, kubernetes } = stackParts
+  const { nats, objectStore, search, kubernetes, trino } = stackParts
   const info: StackInfo = {
     ...base,
     ...(nats && { nats: nats.info }),
     ...(objectStore && { objectStore: objectStore.info }),
     ...(search && { search: search.info }),
     ...(kubernetes && { kubernetes: kubernetes.info }),
+    ...(trino?.running && { trino: trino.running.info }),
   }
   const part = <P>(found: P | undefined, name: Part): P => {
     if (found === undefined) throw new Error(`this stack was started without ${name}`)
@@ -138,6 +152,11 @@ function describeStack(
       const { info, etcd, apiserver, controllerManager } = part(kubernetes, 'kubernetes')
       return { ...info, etcd, apiserver, controllerManager }
     },
+    get trino() {
+      const { info, server } = part(trino?.running, 'trino')
+      return Object.assign(together([server]), info)
+    },
+    startTrino: async () => await part(trino, 'objectStore').start(),
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -1,8 +1,9 @@
 /** What tests need of the running stack: its description, namespaces and callers of their own. */
 import { randomBytes } from 'node:crypto'
 import { devConfig, stackFileVariable } from './config.ts'
-import { type KubernetesInfo, type Part, type StackWith, withParts } from './info.ts'
+import { type KubernetesInfo, type Part, type StackWith, type TrinoInfo, withParts } from './info.ts'
 import { callApi, serviceAccountToken } from './kubernetes/api.ts'
+import { askForTrino } from './on-demand.ts'
 import { readStackFile } from './stack-file.ts'
 
 /** Whom callers' tokens are for. */
@@ -18,6 +19,17 @@ export async function testStack<P extends Part>(...wanted: P[]): Promise<StackWi
     throw new Error(`${stackFileVariable} is not set: run tests with node --test --test-global-setup=./test/setup.ts`)
   }
   return withParts(await readStackFile(file), ...wanted)
+}
+
+/**
+ * Trino over the object store of this test run's stack, started now unless it runs. Throws with what is missing; tests that
+ * may be skipped ask `trinoMissing` first.
+ */
+export async function testTrino(): Promise<TrinoInfo> {
+  const { trino, onDemand } = await testStack('objectStore')
+  if (trino !== undefined) return trino
+  if (onDemand === undefined) throw new Error('the stack of this test run starts nothing on demand')
+  return await askForTrino(onDemand)
 }
 
 /** A name that no other test uses, fit for resources, streams, buckets and indexes. At most 20 characters with the default prefix. */
