@@ -88,7 +88,7 @@ export function presignBlob(
   { sha256 }: BlobRef,
   seconds: number,
 ): Promise<string> {
-  return objects.presign('GET', bucket, keyOf(sha256), seconds)
+  return objects.presign(bucket, keyOf(sha256), seconds)
 }
 
 const mismatch = (property: string, actual: string | number, expected: string | number) =>
