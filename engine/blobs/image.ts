@@ -45,8 +45,8 @@ const readable: readonly string[] = ['jpeg', 'png', 'webp', 'gif']
  */
 export async function scaleImage(source: Uint8Array, size: ImageSize): Promise<Buffer> {
   const { width, height, fit, format } = size
-  const image = sharp(source, { limitInputPixels: maxSourcePixels, failOn: 'error', pages: 1 })
   try {
+    const image = sharp(source, { limitInputPixels: maxSourcePixels, failOn: 'error', pages: 1 })
     checkSource(await image.metadata())
     const scaled = image
       .timeout({ seconds: maxSeconds })
