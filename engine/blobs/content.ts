@@ -52,7 +52,10 @@ export function storedBlob(object: { key: string; size: number; modified: number
 }
 
 /** Everything stored of a SHA-256, under whatever type, the newest first. */
-export async function storedOf({ objects, bucket }: BlobPlace, sha256: string): Promise<Stored[]> {
+export async function storedOf(
+  { objects, bucket }: Pick<BlobPlace, 'objects' | 'bucket'>,
+  sha256: string,
+): Promise<Stored[]> {
   const found: Stored[] = []
   for await (const object of objects.list(bucket, `${blobsPrefix}${sha256}/`)) {
     const stored = storedBlob(object)

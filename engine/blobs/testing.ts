@@ -74,3 +74,25 @@ export function dyingObjects(objects: ObjectStore, at: number, fault: ObjectFaul
   })
   return { objects: store, survived: () => calls < at }
 }
+
+/** A store that says of what is made through it that it was made at the time of `now`; of the rest it tells the truth. */
+export function clockedObjects(objects: ObjectStore, now: () => number): ObjectStore {
+  const made = new Map<string, number>()
+  const note =
+    <A extends readonly unknown[], R>(key: (...args: A) => string, call: (...args: A) => Promise<R>) =>
+    (...args: A) => {
+      made.set(key(...args), now())
+      return call(...args)
+    }
+  return {
+    ...objects,
+    put: note((_, key) => key, objects.put),
+    upload: note((_, key) => key, objects.upload),
+    copy: note((_, __, to) => to, objects.copy),
+    list: async function* (...args) {
+      for await (const object of objects.list(...args)) {
+        yield { ...object, modified: made.get(object.key) ?? object.modified }
+      }
+    },
+  }
+}
