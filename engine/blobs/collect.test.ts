@@ -101,7 +101,7 @@ test('what is not of blobs, or not in their form, is left alone', async () => {
   assert.deepEqual(await bucket.keys(), keys.toSorted())
 })
 
-test('names are read after the bucket, anew for each page, and no blob is split between two', async () => {
+test('names are read after the time and the bucket, anew for each page, and no blob is split between two', async () => {
   const blobs: BlobRef[] = []
   for (let i = 0; i < 5; i++) {
     const bytes = randomBytes(100)

@@ -1,5 +1,6 @@
 /** What tests of blobs share: a bucket of their own, content, and a store whose calls fail, wait, or see another time. */
 
+import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { type ObjectStore, objectStore } from '../../backends/object-store/store.ts'
 import { BlastyError } from '../../base/errors.ts'
@@ -86,13 +87,48 @@ export function clockedObjects(objects: ObjectStore, now: () => number): ObjectS
     }
   return {
     ...objects,
-    put: note((_, key) => key, objects.put),
-    upload: note((_, key) => key, objects.upload),
-    copy: note((_, __, to) => to, objects.copy),
+    put: note(
+      (_, key) => key,
+      (...args: Parameters<ObjectStore['put']>) => objects.put(...args),
+    ),
+    upload: note(
+      (_, key) => key,
+      (...args: Parameters<ObjectStore['upload']>) => objects.upload(...args),
+    ),
+    copy: note(
+      (_, __, to) => to,
+      (...args: Parameters<ObjectStore['copy']>) => objects.copy(...args),
+    ),
     list: async function* (...args) {
       for await (const object of objects.list(...args)) {
         yield { ...object, modified: made.get(object.key) ?? object.modified }
       }
     },
   }
+}
+
+/** A store in memory, for what is tried in thousands of interleavings: what blobs need of one and no more. */
+export function memoryObjects(): ObjectStore {
+  const held = new Map<string, Buffer>()
+  const calls: Partial<ObjectStore> = {
+    upload: async (_, key, body) => {
+      held.set(key, Buffer.concat(await Array.fromAsync(body)))
+    },
+    copy: async (_, from, to) => {
+      const body = held.get(from)
+      if (body !== undefined) held.set(to, body)
+      return body !== undefined
+    },
+    remove: async (_, keys) => {
+      for (const key of keys) held.delete(key)
+    },
+    list: async function* (_, prefix) {
+      const found = [...held].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))
+      for (const [key, { length: size }] of found) yield { key, size, modified: Number.NaN }
+    },
+    presignPut: async () => ({ url: '', headers: {} }),
+  }
+  return new Proxy(calls as ObjectStore, {
+    get: (_, name) => Reflect.get(calls, name) ?? assert.fail(`the store in memory has no ${String(name)}`),
+  })
 }
