@@ -186,7 +186,7 @@ test('an upload goes straight to the store, and counts when it is completed', as
   assert.ok((await download('g')).bytes.equals(bytes))
   assert.equal((await announce()).alreadyStored, true)
 
-  const request = create(PresignDownloadRequestSchema, { table, keyJson: '{"id":"g"}', column: 'poster' })
+  const request = create(PresignDownloadRequestSchema, { table, keyJson: '{"id":"g"}', column: 'poster', minToken })
   const presigned = await service().presignDownload(request, callContext())
   const read = await fetch(presigned.url ?? '', { headers: { range: 'bytes=10-19' } })
   assert.deepEqual([read.status, read.headers.get('content-type')], [206, 'image/jpeg'])

@@ -54,9 +54,9 @@ export function blobService(scope: Pick<Scope, 'table'>): ServiceImplementation<
       await completeUpload(table.blobs, uploadId, blob)
       return { blob: messageOf(blob) }
     },
-    async presignDownload({ table: ref, keyJson, column, expiresInSeconds }, context) {
-      const { seconds, expireTime } = expiryOf(expiresInSeconds)
-      const { table, blob } = await blobOf(scope, { table: ref, keyJson, column }, context)
+    async presignDownload(request, context) {
+      const { seconds, expireTime } = expiryOf(request.expiresInSeconds)
+      const { table, blob } = await blobOf(scope, request, context)
       return { url: await presignBlob(table.blobs, blob, seconds), blob: messageOf(blob), expireTime }
     },
   }

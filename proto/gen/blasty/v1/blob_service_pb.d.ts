@@ -455,6 +455,13 @@ export declare type PresignDownloadRequest = Message<"blasty.v1.PresignDownloadR
    * @generated from field: uint32 expires_in_seconds = 4;
    */
   expiresInSeconds: number;
+
+  /**
+   * The row must be at least this new.
+   *
+   * @generated from field: blasty.v1.Token min_token = 5;
+   */
+  minToken?: Token | undefined;
 };
 
 /**
