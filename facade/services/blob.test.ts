@@ -218,6 +218,33 @@ test('an image is read as a thumbnail, whole or a range of it; what is no image 
   await assert.rejects(download('i', { thumbnail: { width: 300 } }), failsWith('IMAGE_REFUSED'))
 })
 
+test('sixteen uploads are taken at a time, 64 wait unread, and the next is told to come again', async () => {
+  const gate = Promise.withResolvers<void>()
+  const refused = Promise.withResolvers<void>()
+  let read = 0
+  const blobs = service()
+  async function* parts(): AsyncGenerator<UploadRequest> {
+    yield create(UploadRequestSchema, { part: { case: 'header', value: { table } } })
+    read++
+    await gate.promise
+    yield create(UploadRequestSchema, { part: { case: 'chunk', value: Buffer.from('x') } })
+  }
+  const uploads = Array.from({ length: 16 + 64 + 1 }, () =>
+    blobs.upload(parts(), callContext()).catch((error: unknown) => {
+      refused.resolve()
+      return error
+    }),
+  )
+  await refused.promise
+  assert.equal(read, 16)
+  gate.resolve()
+  const failures = (await Promise.all(uploads)).filter(answer => answer instanceof Error)
+  assert.deepEqual(
+    failures.map(error => isBlastyError(error, 'SERVER_BUSY')),
+    [true],
+  )
+})
+
 test('what is announced is checked before anything is signed or stored', async () => {
   const blob = messageOf(refOf(Buffer.from('x')))
   const wrong: { blob?: ReturnType<typeof messageOf>; expiresInSeconds?: number }[] = [

@@ -2,7 +2,7 @@
 
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
-import type { NewRow } from '../../engine/blobs/check.ts'
+import { blobColumns, type NewRow } from '../../engine/blobs/check.ts'
 import { readMarker } from '../../engine/log/marker.ts'
 import type { Committed, RowChange, WriteOptions } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
@@ -55,7 +55,8 @@ export async function write(request: WriteRequest, context: CallContext, searcha
     signal,
     ...(mutationId === '' ? {} : { mutationId }),
   }
-  if (!('append' in changes)) {
+  // An append-only Table has no blobs, and most others have none either.
+  if (!('append' in changes) && blobColumns(table.schemas.current).length > 0) {
     const rows = changes.flatMap(({ op, row }, index) => (op === 'put' ? [{ row, place: placeOf(index) }] : []))
     await checkBlobs(table, rows, options, timeout)
   }
