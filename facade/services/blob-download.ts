@@ -3,10 +3,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { BlastyError } from '../../base/errors.ts'
 import { readBlob } from '../../engine/blobs/blobs.ts'
+import { blobsOf } from '../../engine/blobs/check.ts'
 import type { BlobRef } from '../../engine/blobs/content.ts'
 import { type ImageSize, maxImageSide } from '../../engine/blobs/image.ts'
 import type { Thumbnails } from '../../engine/blobs/thumbnails.ts'
-import type { Row } from '../../engine/schema/schema.ts'
 import type { Table } from '../../engine/table.ts'
 import {
   type DownloadRequest,
@@ -70,9 +70,9 @@ export async function blobOf(
     throw new BlastyError('INVALID_ARGUMENT', { field: 'column', problem: 'is no Blob column of the table' })
   const { encoded } = keyOf(table, request.keyJson, 'key_json')
   const { row } = await rowAt(table, encoded, request.minToken, context)
-  const value: Row[string] | undefined = row.row(table.schemas.codec)[column.name]
-  if (value === null || value === undefined) throw new BlastyError('BLOB_NOT_FOUND', { table: table.log.table })
-  return { table, blob: value as BlobRef }
+  const [named] = blobsOf(row.row(table.schemas.codec), [column.name])
+  if (named === undefined) throw new BlastyError('BLOB_NOT_FOUND', { table: table.log.table })
+  return { table, blob: named.blob }
 }
 
 export const messageOf = ({ sha256, size, type }: BlobRef) => ({ sha256, size: BigInt(size), type })
