@@ -136,6 +136,19 @@ test('while the store is away, rows that name what they named before are written
   )
 })
 
+test('an answer that comes after the process was stopped for long is not believed', async () => {
+  const poster = await upload()
+  let time = Date.now()
+  const objects = wrappedObjects(place.objects, async (_, call) => {
+    const answer = await call()
+    time += freshMillis
+    return answer
+  })
+  const check = new BlobCheck({ ...place, objects, now: () => time }, async () => [])
+  const write = () => check.check(schema, [{ row: { id: 'a', poster }, place: 'row' }], patience())
+  await assert.rejects(write(), error => isBlastyError(error, 'BACKEND_UNAVAILABLE'))
+})
+
 test('a store, or a replica, that never answers holds a write no longer than its time', async () => {
   const never = new Promise<never>(() => {})
   const poster = refOf(Buffer.from('never'))

@@ -20,6 +20,8 @@ const asking = 16
 const maxViolations = 20
 const cachedBlobs = 10_000
 const defaultCacheMillis = 60_000
+/** How long a check may take: its answer is of when it was asked for. */
+const patienceMillis = 60_000
 
 type Use = { readonly blob: BlobRef; readonly row: Row; readonly field: string }
 /** Why a blob may not be named; an error when the store could not tell. */
@@ -47,6 +49,14 @@ export class BlobCheck {
     if (columns.length === 0) return
     const uses = rows.flatMap(({ row, place }) => usesOf(row, place, columns))
     if (uses.length === 0) return
+    const now = this.#place.now ?? Date.now
+    const began = now()
+    await this.#checkUses(uses, columns, signal)
+    // A process that was stopped for half a day goes on here before any timer tells it.
+    if (now() - began > patienceMillis) throw tooLate()
+  }
+
+  async #checkUses(uses: readonly Use[], columns: readonly string[], signal: AbortSignal): Promise<void> {
     const problems = await this.#problems(uses, signal)
     if (problems.size === 0) return
     const left = await this.#notNamed(
@@ -152,6 +162,12 @@ function notStored(table: string, found: readonly { readonly field: string; read
   const problems = violations.map(({ field, description }) => `${field} ${description}`).join('; ')
   return new BlastyError('BLOB_NOT_STORED', { table, problems }, { violations })
 }
+
+const tooLate = () =>
+  new BlastyError('BACKEND_UNAVAILABLE', {
+    backend: 'object store',
+    problem: 'it took too long to say whether the blobs are there; nothing was written',
+  })
 
 /** The client of the store knows no signals: what it still does when the wait is over, it does for nobody. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -226,8 +226,8 @@ async function play(
   }
   const task = (step: Step) => async () => {
     await perform(step).catch(error => {
-      // An upload that took more than a day is to be sent again.
-      if (step.do === 'upload' && isBlastyError(error, 'BACKEND_UNAVAILABLE')) return
+      // An upload that took more than a day is to be sent again, as is a write whose check took more than a minute.
+      if ((step.do === 'upload' || step.do === 'write') && isBlastyError(error, 'BACKEND_UNAVAILABLE')) return
       if (!isBlastyError(error, 'BLOB_NOT_STORED')) throw error
       seen.add('refused')
     })
