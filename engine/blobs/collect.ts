@@ -20,8 +20,8 @@ export type CollectOptions = {
   readonly objects: ObjectStore
   readonly bucket: string
   /**
-   * The SHA-256 of every blob that a row names, or named less than `graceMillis` ago: in the retained versions, the change files,
-   * and the log up to where it ends when this is called. It is called once the time has been taken, which matters, and for each
+   * The SHA-256 of every blob that a row names, or named less than `namedMillis` ago: in the retained versions, the change files,
+   * and the log up to where it ends when this is called (`namedBlobs`). It is called once the time has been taken, which matters, and for each
    * page of the bucket. More than that may be told, and anything twice.
    */
   readonly named: () => AsyncIterable<string>

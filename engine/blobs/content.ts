@@ -24,6 +24,8 @@ export type BlobPlace = {
 export const blobGraceMillis = 24 * 60 * 60 * 1000
 /** A row may be written that names content no older than this. */
 export const freshMillis = blobGraceMillis / 2
+/** A version of a row counts as naming its blobs for this long after it has ended: longer than a write may take. */
+export const namedMillis = 10 * 60 * 1000
 /** An upload of content no older than this stores it no second time: the uploader has this long to write the row. */
 export const reusedMillis = blobGraceMillis / 4
 

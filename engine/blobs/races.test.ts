@@ -12,7 +12,7 @@ import { patience } from '../testing.ts'
 import { storeBlob } from './blobs.ts'
 import { BlobCheck } from './check.ts'
 import { collectBlobs } from './collect.ts'
-import { type BlobPlace, type BlobRef, blobGraceMillis, storedOf } from './content.ts'
+import { type BlobPlace, type BlobRef, blobGraceMillis, namedMillis, storedOf } from './content.ts'
 import { presignUpload } from './presigned.ts'
 import {
   chunksOf,
@@ -150,9 +150,9 @@ class Model {
     else this.#rows.set(key, blob)
   }
 
-  /** What rows name, or named within the grace. */
+  /** What rows name, or named a moment ago. */
   named(): string[] {
-    this.#history = this.#history.filter(({ until }) => until >= this.time - blobGraceMillis)
+    this.#history = this.#history.filter(({ until }) => until >= this.time - namedMillis)
     return [...this.#rows.values(), ...this.#history.map(({ blob }) => blob)].map(({ sha256 }) => sha256)
   }
 }
