@@ -77,6 +77,14 @@ export const catalogue = {
     false,
     'the blob received has {property} {actual}, {expected} was announced',
   ),
+  BLOB_NOT_STORED: entry(
+    'FAILED_PRECONDITION',
+    409,
+    false,
+    'table {table} cannot keep the blobs of this write: {problems}; upload the content, then write the row',
+  ),
+  BLOB_RANGE: entry('OUT_OF_RANGE', 416, false, 'offset {offset} is beyond the blob, which has {size} bytes'),
+  IMAGE_REFUSED: entry('FAILED_PRECONDITION', 422, false, 'no thumbnail can be made of this blob: {problem}'),
   // Writes
   REVISION_CONFLICT: entry(
     'ABORTED',
@@ -152,6 +160,7 @@ export const catalogue = {
   SERVICE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no service {service} is known here'),
   CANCELLED: entry('CANCELLED', 499, false, 'the client left before the answer'),
   SERVER_STARTING: entry('UNAVAILABLE', 503, true, 'the server does not know the cluster yet; try again'),
+  SERVER_BUSY: entry('RESOURCE_EXHAUSTED', 429, true, 'too many {what} at once: {limit}; try again'),
   SERVER_CLOSING: entry('UNAVAILABLE', 503, true, 'the server is shutting down; connect again'),
   // Backends
   BACKEND_UNAVAILABLE: entry('UNAVAILABLE', 503, true, 'the {backend} does not answer: {problem}'),

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
+import { BlobCheck } from './blobs/check.ts'
+import type { BlobPlace } from './blobs/content.ts'
 import type { DeltaLake } from './lake/delta/lake.ts'
 import { archivedChanges } from './lake/history.ts'
 import { openSnapshot } from './lake/snapshot.ts'
@@ -46,6 +48,9 @@ export class Table {
   readonly lake: DeltaLake
   readonly schemas: Schemas
   readonly writer: LogWriter
+  readonly blobs: BlobPlace
+  /** To be asked before rows are written that may name blobs. */
+  readonly blobCheck: BlobCheck
   readonly #options: TableOptions
   #replica: Promise<TableReplica> | undefined
   #opened: TableReplica | undefined
@@ -69,6 +74,12 @@ export class Table {
         await replica.reached(minRevision, signal)
         return replica.get(key)?.revision
       },
+    })
+    this.blobs = { objects: options.objects, bucket, table }
+    this.blobCheck = new BlobCheck(this.blobs, async (rows, signal) => {
+      const { last } = await logState(this.log)
+      const replica = await this.reached(last, 'rows', signal)
+      return rows.map(row => replica.get(this.schemas.encodeKey(row))?.row(this.schemas.codec))
     })
   }
 

@@ -35,7 +35,10 @@ export type TestTable = {
 
 export const sqlName = 'films'
 
-export async function testTable(first: TableSchema): Promise<TestTable> {
+type Bucket = { readonly objects: ObjectStore; readonly bucket: string }
+
+/** With a bucket, whatever is not in the log lies there; without, only the store's calls for schemas are answered. */
+export async function testTable(first: TableSchema, real?: Bucket): Promise<TestTable> {
   const [on, { path: folder, remove }] = await Promise.all([testLog(first), temporaryFolder()])
   const documents = new Map([[first.number, first]])
   const newest = () => documents.get(documents.size) ?? first
@@ -46,7 +49,7 @@ export async function testTable(first: TableSchema): Promise<TestTable> {
       return schema && Buffer.from(JSON.stringify(schema))
     },
   }
-  const objects = new Proxy({} as ObjectStore, {
+  const schemasOnly = new Proxy({} as ObjectStore, {
     get: (_, name) =>
       name === 'get' || name === 'put' ? bucket[name] : assert.fail(`the bucket is asked for ${String(name)}`),
   })
@@ -67,10 +70,10 @@ export async function testTable(first: TableSchema): Promise<TestTable> {
         : undefined
       const { tableUid: uid, stream, epoch } = on.log
       const table = new Table(
-        { namespace: 'test', name: sqlName, uid, schema, bucket: 'bucket', stream, epoch },
+        { namespace: 'test', name: sqlName, uid, schema, bucket: real?.bucket ?? 'bucket', stream, epoch },
         {
           streams,
-          objects,
+          objects: real?.objects ?? schemasOnly,
           dataDirectory,
           ...(sql === undefined ? {} : { sql: async () => sql }),
           onError: error => assert.fail(String(error)),

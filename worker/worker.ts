@@ -11,6 +11,7 @@ import { placement } from '../engine/membership/placement.ts'
 import type { TableReport } from '../engine/membership/reports.ts'
 import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
+import { blobJob } from './blob-job.ts'
 import { indexJob } from './index-job.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { lakeJob } from './lake-job.ts'
@@ -89,6 +90,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
   const all = [
     tableJob(served),
     lakeJob(served, options),
+    ...(served.table.keyed ? [blobJob(served, options)] : []),
     ...directory
       .read(indexes)
       .list(namespace)

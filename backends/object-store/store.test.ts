@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
@@ -61,9 +61,36 @@ test('a streamed object of unknown size keeps its type, is read in ranges, copie
   })
   assert.partialDeepStrictEqual(await store.head(bucket, 'up/ä'), { size: 3000, type: 'image/png' })
   assert.deepEqual(await buffer(await store.download(bucket, 'up/ä', 998, 4)), Buffer.from([1, 1, 2, 2]))
-  await store.copy(bucket, 'up/ä', 'copied')
-  const response = await fetch(await store.presign('GET', bucket, 'copied', 60))
+  assert.equal(await store.copy(bucket, 'up/ä', 'copied'), true)
+  const { etag = '' } = (await store.head(bucket, 'copied')) ?? {}
+  assert.equal(await store.copy(bucket, 'copied', 'again', { etag }), true)
+  assert.equal(await store.copy(bucket, 'copied', 'other', { etag: '0'.repeat(32) }), false)
+  assert.equal(await store.copy(bucket, 'nothing', 'other'), false)
+  assert.equal(await store.head(bucket, 'other'), undefined)
+  const response = await fetch(await store.presign(bucket, 'copied', 60))
   assert.equal((await response.arrayBuffer()).byteLength, 3000)
+})
+
+test('at a presigned address the store takes just the content announced, once known to the store by its checksum', async () => {
+  const body = randomBytes(10_000)
+  const sha256 = createHash('sha256').update(body).digest('hex')
+  const content = { size: body.length, type: 'image/png', sha256 }
+  const { url, headers } = await store.presignPut(bucket, 'put/ä', 60, content)
+  const put = async (bytes: Buffer, changed: Record<string, string> = {}) => {
+    const answer = await fetch(url, { method: 'PUT', body: new Uint8Array(bytes), headers: { ...headers, ...changed } })
+    return [answer.status, /<Code>(\w+)/.exec(await answer.text())?.[1]]
+  }
+  const other = randomBytes(body.length)
+  const itsSum = createHash('sha256').update(other).digest('base64')
+  assert.deepEqual(await put(other), [400, 'XAmzContentChecksumMismatch'])
+  assert.deepEqual(await put(other, { 'x-amz-checksum-sha256': itsSum }), [403, 'SignatureDoesNotMatch'])
+  assert.deepEqual(await put(Buffer.concat([body, body])), [403, 'SignatureDoesNotMatch'])
+  assert.deepEqual(await put(body.subarray(1)), [403, 'SignatureDoesNotMatch'])
+  assert.deepEqual(await put(body, { 'content-type': 'text/html' }), [403, 'SignatureDoesNotMatch'])
+  assert.deepEqual(await put(body, { 'x-amz-meta-more': 'x' }), [400, 'AccessDenied'])
+  assert.equal(await store.head(bucket, 'put/ä'), undefined)
+  assert.deepEqual(await put(body), [200, undefined])
+  assert.partialDeepStrictEqual(await store.head(bucket, 'put/ä'), content)
 })
 
 test('a refusal names the code of the store, a store that is away says so', async () => {

@@ -1,9 +1,11 @@
 /** An S3 store as the product uses it: small documents put on condition, streamed objects, presigned addresses. */
 
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { Client, S3Error } from 'minio'
+import { Client, CopyConditions, S3Error } from 'minio'
 import { BlastyError } from '../../base/errors.ts'
 import { uploadBody } from './multipart.ts'
+import { type PresignedPut, type PutAnnounced, presignPut } from './presign-put.ts'
 
 export type ObjectStoreOptions = {
   /** Such as `https://minio.storage:9000`. */
@@ -14,7 +16,13 @@ export type ObjectStoreOptions = {
   readonly secretKey: string
 }
 
-export type ObjectInfo = { readonly size: number; readonly etag: string; readonly type: string }
+export type ObjectInfo = {
+  readonly size: number
+  readonly etag: string
+  readonly type: string
+  /** Of the content, in hexadecimal, where the store checked one when it was put. */
+  readonly sha256?: string
+}
 
 /** `modified` is by the store's clock, in milliseconds since the epoch. */
 export type ListedObject = { readonly key: string; readonly size: number; readonly modified: number }
@@ -44,13 +52,15 @@ export type ObjectStore = {
   ) => Promise<void>
   /** Streams an object, or `length` bytes of it from `offset`. */
   readonly download: (bucket: string, key: string, offset?: number, length?: number) => Promise<Readable>
-  /** Copies within the store, without reading the object here. */
-  readonly copy: (bucket: string, from: string, to: string) => Promise<void>
+  /** Copies within the store, without reading the object here. False when there is no `from`, or none with that `etag`. */
+  readonly copy: (bucket: string, from: string, to: string, options?: { etag?: string }) => Promise<boolean>
   readonly remove: (bucket: string, keys: readonly string[]) => Promise<void>
   /** What lies below a prefix in the order of keys, one page at a time; only keys that sort behind `after` when it is given. */
   readonly list: (bucket: string, prefix: string, options?: { after?: string }) => AsyncGenerator<ListedObject>
-  /** An address that may be read, or written, for `seconds`, by whoever has it. */
-  readonly presign: (method: 'GET' | 'PUT', bucket: string, key: string, seconds: number) => Promise<string>
+  /** An address that may be read for `seconds` by whoever has it. */
+  readonly presign: (bucket: string, key: string, seconds: number) => Promise<string>
+  /** An address at which just the content announced may be put, for `seconds`, by whoever has it. */
+  readonly presignPut: (bucket: string, key: string, seconds: number, content: PutAnnounced) => Promise<PresignedPut>
 }
 
 export function objectStore(options: ObjectStoreOptions): ObjectStore {
@@ -84,17 +94,27 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
       }).catch(unless('PreconditionFailed', false)),
     head: (bucket, key) =>
       asking(async () => {
-        const { size, etag, metaData } = await client.statObject(bucket, key)
-        return { size, etag, type: String(metaData['content-type'] ?? 'application/octet-stream') }
+        // The client's own statObject cannot ask for the checksum.
+        const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+        const answer = await client.makeRequestAsyncOmit({
+          method: 'HEAD',
+          bucketName: bucket,
+          objectName: key,
+          headers,
+        })
+        return infoOf(answer.headers)
       }).catch(unless(['NoSuchKey', 'NotFound'], undefined)),
     upload: (bucket, key, body, { type }) =>
       asking(() => uploadBody(client, bucket, key, body, { 'Content-Type': type })),
     download: (bucket, key, offset = 0, length = 0) =>
       asking(() => client.getPartialObject(bucket, key, offset, length)),
-    copy: (bucket, from, to) =>
+    copy: (bucket, from, to, { etag } = {}) =>
       asking(async () => {
-        await client.copyObject(bucket, to, `/${bucket}/${from}`)
-      }),
+        const conditions = new CopyConditions()
+        if (etag !== undefined) conditions.setMatchETag(etag)
+        await client.copyObject(bucket, to, `/${bucket}/${from}`, conditions)
+        return true
+      }).catch(unless(['NoSuchKey', 'PreconditionFailed'], false)),
     remove: (bucket, keys) =>
       asking(async () => {
         const results = await client.removeObjects(bucket, [...keys])
@@ -114,7 +134,23 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
         await items.return?.()
       }
     },
-    presign: (method, bucket, key, seconds) => asking(() => client.presignedUrl(method, bucket, key, seconds)),
+    presign: (bucket, key, seconds) => asking(() => client.presignedUrl('GET', bucket, key, seconds)),
+    presignPut: (bucket, key, seconds, content) =>
+      asking(async () => {
+        const address = new URL(await client.presignedUrl('PUT', bucket, key, seconds))
+        address.search = ''
+        return presignPut(address, options, seconds, content)
+      }),
+  }
+}
+
+function infoOf(headers: IncomingHttpHeaders): ObjectInfo {
+  const checksum = headers['x-amz-checksum-sha256']
+  return {
+    size: Number(headers['content-length']),
+    etag: (headers.etag ?? '').replaceAll('"', ''),
+    type: headers['content-type'] ?? 'application/octet-stream',
+    ...(typeof checksum === 'string' ? { sha256: Buffer.from(checksum, 'base64').toString('hex') } : {}),
   }
 }
 

@@ -2,18 +2,14 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { ObjectStore } from '../../backends/object-store/store.ts'
+import { s3Code } from '../../backends/object-store/store.ts'
 import { BlastyError } from '../../base/errors.ts'
+import { type BlobPlace, type BlobRef, keepContent, newestOf, uploadsPrefix } from './content.ts'
 
-/** What a Blob column holds. */
-export type BlobRef = { readonly sha256: string; readonly size: number; readonly type: string }
-
-/** Largest blob in bytes. */
+/** Largest blob in bytes: what an S3 store copies, or takes in one PUT. */
 export const maxBlobBytes = 5 * 1024 ** 3
 
-const keyOf = (sha256: string): string => `_blasty/blobs/${sha256}`
-const uploadKey = (id: string): string => `_blasty/uploads/${id}`
-
+/** Unset: whatever comes. */
 export type Expected = { readonly sha256?: string; readonly size?: number; readonly type: string }
 
 /**
@@ -22,11 +18,11 @@ export type Expected = { readonly sha256?: string; readonly size?: number; reado
  * @throws BLOB_MISMATCH when size or hash are not those announced, or the blob is too large
  */
 export async function storeBlob(
-  objects: ObjectStore,
-  bucket: string,
+  place: BlobPlace,
   chunks: AsyncIterable<Uint8Array>,
   expected: Expected,
 ): Promise<BlobRef> {
+  const { objects, bucket } = place
   const hash = createHash('sha256')
   let size = 0
   let sha256 = ''
@@ -52,44 +48,47 @@ export async function storeBlob(
       throw cause
     }
   }
-  const temporary = uploadKey(randomUUID())
+  const temporary = `${uploadsPrefix}${randomUUID()}`
   try {
     await objects.upload(bucket, temporary, content(), { type: expected.type })
-    await objects.copy(bucket, temporary, keyOf(sha256))
-    await objects.remove(bucket, [temporary])
-    return { sha256, size, type: expected.type }
+    const blob = { sha256, size, type: expected.type }
+    if (!(await keepContent(place, temporary, blob))) throw taken()
+    return blob
   } catch (error) {
-    await objects.remove(bucket, [temporary]).catch(() => {})
     throw broken?.cause ?? error
+  } finally {
+    // What cannot be removed now is collected in a day.
+    await objects.remove(bucket, [temporary]).catch(() => {})
   }
 }
 
 /** A stream of the blob's bytes, or of `length` of them from `offset`. Throws BLOB_NOT_FOUND. */
-export async function readBlob(
-  objects: ObjectStore,
-  bucket: string,
-  table: string,
-  { sha256 }: BlobRef,
-  offset: number,
-  length: number,
-): Promise<Readable> {
-  if (!(await hasBlob(objects, bucket, sha256))) throw new BlastyError('BLOB_NOT_FOUND', { table })
-  return objects.download(bucket, keyOf(sha256), offset, length)
+export async function readBlob(place: BlobPlace, blob: BlobRef, offset: number, length: number): Promise<Readable> {
+  const read = async () => {
+    const { key } = await found(place, blob)
+    return place.objects.download(place.bucket, key, offset, length)
+  }
+  return read().catch(error => {
+    if (s3Code(error) !== 'NoSuchKey') throw error
+    // The object found was an older copy that was collected just now.
+    return read()
+  })
 }
 
-export async function hasBlob(objects: ObjectStore, bucket: string, sha256: string): Promise<boolean> {
-  return (await objects.head(bucket, keyOf(sha256))) !== undefined
+/** An address that reads the blob, for `seconds`. Throws BLOB_NOT_FOUND. */
+export async function presignBlob(place: BlobPlace, blob: BlobRef, seconds: number): Promise<string> {
+  const { key } = await found(place, blob)
+  return place.objects.presign(place.bucket, key, seconds)
 }
 
-/** An address that reads the blob, for `seconds`. */
-export function presignBlob(
-  objects: ObjectStore,
-  bucket: string,
-  { sha256 }: BlobRef,
-  seconds: number,
-): Promise<string> {
-  return objects.presign('GET', bucket, keyOf(sha256), seconds)
+async function found(place: BlobPlace, blob: BlobRef) {
+  const stored = await newestOf(place, blob)
+  if (stored === undefined) throw new BlastyError('BLOB_NOT_FOUND', { table: place.table })
+  return stored
 }
 
-const mismatch = (property: string, actual: string | number, expected: string | number) =>
+export const mismatch = (property: string, actual: string | number, expected: string | number) =>
   new BlastyError('BLOB_MISMATCH', { property, actual, expected })
+
+const taken = () =>
+  new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: 'it lost an upload; send it again' })

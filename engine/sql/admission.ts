@@ -1,4 +1,4 @@
-/** How many queries run at once, and how many may wait for their turn. */
+/** How many of a kind of work run at once, and how many may wait for their turn. */
 
 import { BlastyError } from '../../base/errors.ts'
 
@@ -7,19 +7,27 @@ export type AdmissionLimits = {
   readonly waiting: number
 }
 
+/** What to tell whom there is no room for. */
+export type Refuse = (limits: AdmissionLimits) => Error
+
+const queryLimit: Refuse = ({ running, waiting }) =>
+  new BlastyError('QUERY_LIMIT', { limit: `${running} queries at once and ${waiting} waiting` })
+
 /** Gives turns in the order of asking. */
 export class Admission {
   readonly #limits: AdmissionLimits
+  readonly #refuse: Refuse
   readonly #waiting = new Set<() => void>()
   #running = 0
 
-  constructor(limits: AdmissionLimits) {
+  constructor(limits: AdmissionLimits, refuse: Refuse = queryLimit) {
     this.#limits = limits
+    this.#refuse = refuse
   }
 
   /**
    * Waits for a turn; call what it returns when the turn is over.
-   * @throws QUERY_LIMIT at once when too many wait already; the signal's reason
+   * @throws at once, what `refuse` says, when too many wait already; the signal's reason
    */
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
@@ -27,8 +35,7 @@ export class Admission {
     if (this.#running < running) {
       this.#running++
     } else {
-      if (this.#waiting.size >= waiting)
-        throw new BlastyError('QUERY_LIMIT', { limit: `${running} queries at once and ${waiting} waiting` })
+      if (this.#waiting.size >= waiting) throw this.#refuse(this.#limits)
       await this.#turn(signal)
     }
     return this.#leaver()

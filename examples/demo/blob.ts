@@ -1,6 +1,7 @@
-/** A poster: uploaded, put on its film, read back through the row and by a presigned address. */
+/** Posters: one uploaded, put on its film and read back in every way; one put straight into the object store. */
 import { createHash } from 'node:crypto'
-import { BlobService } from '../../proto/gen/blasty/v1/blob_service_pb.js'
+import type { ServiceClient } from '../../facade/grpc/client.ts'
+import { BlobService, ThumbnailFormat } from '../../proto/gen/blasty/v1/blob_service_pb.js'
 import { MutationService } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
 import { QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import { callAs, tableRef } from './client.ts'
@@ -49,6 +50,36 @@ export async function posterOfFilm(world: World, film: { readonly id: number }):
   if (!response.ok) throw new Error(`the presigned address answers ${response.status}`)
   checkSame('the presigned address', sha256(new Uint8Array(await response.arrayBuffer())), expected)
   story.say('downloaded through the row, and from the object store by a presigned address: the same bytes')
+
+  const small: Uint8Array[] = []
+  const thumbnail = { width: 150, format: ThumbnailFormat.WEBP }
+  for await (const { part } of blobs.download({ table, keyJson, column: 'poster', thumbnail }, options)) {
+    if (part.case === 'header') checkSame('the thumbnail', part.value.blob?.type ?? '', 'image/webp')
+    if (part.case === 'chunk') small.push(part.value)
+  }
+  const bytes = small.reduce((sum, { length }) => sum + length, 0)
+  story.say(`the same poster 150 pixels wide, as WebP: ${thousands(bytes)} bytes`)
+  await presignedPoster(world, importer.service(BlobService))
+}
+
+/** Puts a smaller poster into the object store by plain HTTP. Throws unless the store refuses everything else. */
+async function presignedPoster({ story, signal }: World, blobs: ServiceClient<typeof BlobService>): Promise<void> {
+  const options = { signal, timeoutMs }
+  const table = tableRef('films')
+  const image = posterPng(300, 450)
+  const blob = { sha256: sha256(image), size: BigInt(image.length), type: 'image/png' }
+  const { url, headers, uploadId } = await blobs.presignUpload({ table, blob }, options)
+  const put = async (body: Uint8Array<ArrayBuffer>) => {
+    const response = await fetch(url, { method: 'PUT', headers, body, signal })
+    await response.arrayBuffer()
+    return response.status
+  }
+  const other = await put(new Uint8Array(image.length))
+  if (other < 400) throw new Error(`the presigned address took other content: ${other}`)
+  const status = await put(new Uint8Array(image))
+  if (status !== 200) throw new Error(`the presigned address answers ${status}`)
+  await blobs.completeUpload({ table, uploadId, blob }, options)
+  story.say(`put ${thousands(image.length)} bytes straight into the object store; other bytes were refused there`)
 }
 
 async function* parts(image: Buffer, expectedSha256: string) {

@@ -138,7 +138,7 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
       const changes = served.table.keyed
         ? [{ op: 'put' as const, row, ...(when === undefined ? {} : { condition: when }) }]
         : { append: [row] }
-      return answer(await write({ served, changes, mutationId, ackLevel }, context, searchable))
+      return answer(await write({ served, changes, placeOf: () => 'row', mutationId, ackLevel }, context, searchable))
     }) as DynamicHandler,
 
     delete: (async ({ key, condition, mutationId, ackLevel }: DeleteRequest, context: CallContext) => {
@@ -147,7 +147,7 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
       const changes = [
         { op: 'delete' as const, row: keyOf(served, key), ...(when === undefined ? {} : { condition: when }) },
       ]
-      return answer(await write({ served, changes, mutationId, ackLevel }, context, searchable))
+      return answer(await write({ served, changes, placeOf: () => 'key', mutationId, ackLevel }, context, searchable))
     }) as DynamicHandler,
 
     watch: async function* (request: WatchRequest, context: CallContext) {

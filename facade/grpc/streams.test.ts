@@ -96,6 +96,7 @@ describe('streams of a gRPC server', () => {
     server.add(BlobService, {
       download: unused,
       presignUpload: unused,
+      completeUpload: unused,
       presignDownload: unused,
       upload: async requests => {
         let size = 0n
@@ -114,6 +115,7 @@ describe('streams of a gRPC server', () => {
     server.add(BlobService, {
       download: unused,
       presignUpload: unused,
+      completeUpload: unused,
       presignDownload: unused,
       upload: async requests => {
         for await (const _ of requests) throw new BlastyError('BLOB_MISMATCH', { property: 'size' })

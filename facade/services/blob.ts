@@ -1,96 +1,75 @@
-/** BlobService: streams blobs in and out. A blob is read through the row and column that name it. */
+/** BlobService: blobs in and out, streamed or by presigned addresses. A blob is read through the row and column that name it. */
 
 import { BlastyError } from '../../base/errors.ts'
-import type { ServedTable } from '../../directory/directory.ts'
-import { type BlobRef, maxBlobBytes, presignBlob, readBlob, storeBlob } from '../../engine/blobs/blobs.ts'
-import type {
-  BlobService,
-  DownloadRequest,
-  UploadHeader,
-  UploadRequest,
-} from '../../proto/gen/blasty/v1/blob_service_pb.js'
-import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
-import { keyOf } from './json.ts'
-import { rowAt } from './rows.ts'
+import { maxBlobBytes, presignBlob, storeBlob } from '../../engine/blobs/blobs.ts'
+import type { BlobRef } from '../../engine/blobs/content.ts'
+import { completeUpload, presignUpload } from '../../engine/blobs/presigned.ts'
+import { Thumbnails } from '../../engine/blobs/thumbnails.ts'
+import { Admission } from '../../engine/sql/admission.ts'
+import type { BlobService, UploadHeader, UploadRequest } from '../../proto/gen/blasty/v1/blob_service_pb.js'
+import type { BlobRef as BlobMessage } from '../../proto/gen/blasty/v1/common_pb.js'
+import type { ServiceImplementation } from '../grpc/context.ts'
+import { blobOf, download, messageOf } from './blob-download.ts'
 import type { Scope } from './scope.ts'
 
 const defaultType = 'application/octet-stream'
 const defaultExpirySeconds = 300
 const maxExpirySeconds = 900
+/** Uploads at a time in this process, each of which may hold two parts of eight mebibytes; those that wait are not read. */
+const uploadLimits = { running: 16, waiting: 64 }
 
-export function blobService(scope: Scope): ServiceImplementation<typeof BlobService> {
+export function blobService(scope: Pick<Scope, 'table'>): ServiceImplementation<typeof BlobService> {
+  const thumbnails = new Thumbnails()
+  const uploads = new Admission(
+    uploadLimits,
+    ({ running, waiting }) =>
+      new BlastyError('SERVER_BUSY', { what: 'uploads', limit: `${running} at once and ${waiting} waiting` }),
+  )
   return {
     async upload(requests, context) {
       const incoming = requests[Symbol.asyncIterator]()
       const header = headerOf(await incoming.next())
-      const { table, backends } = scope.table(context.identity, header.table, 'header.table', 'WriteBlob')
-      const blob = await storeBlob(backends.objects, table.descriptor.bucket, chunksOf(incoming), expectedOf(header))
+      const { table } = scope.table(context.identity, header.table, 'header.table', 'WriteBlob')
+      const expected = expectedOf(header)
+      const leave = await uploads.enter(context.signal)
+      try {
+        return { blob: messageOf(await storeBlob(table.blobs, chunksOf(incoming), expected)) }
+      } finally {
+        leave()
+      }
+    },
+    download: (request, context) => download(scope, thumbnails, request, context),
+    async presignUpload({ table: ref, blob: message, expiresInSeconds }, context) {
+      const { table } = scope.table(context.identity, ref, 'table', 'WriteBlob')
+      const blob = announced(message)
+      const { seconds, expireTime } = expiryOf(expiresInSeconds)
+      const upload = await presignUpload(table.blobs, blob, seconds)
+      if (upload === undefined) return { alreadyStored: true }
+      const { url, headers, id: uploadId } = upload
+      return { url, headers, uploadId, expireTime }
+    },
+    async completeUpload({ table: ref, uploadId, blob: message }, context) {
+      const { table } = scope.table(context.identity, ref, 'table', 'WriteBlob')
+      const blob = announced(message)
+      await completeUpload(table.blobs, uploadId, blob)
       return { blob: messageOf(blob) }
     },
-    download: (request, context) => download(scope, request, context),
-    async presignUpload() {
-      throw new BlastyError('UNSUPPORTED', {
-        what: 'uploading straight to the object store',
-        instead: 'use Upload, which checks the content on its way',
-      })
-    },
-    async presignDownload({ table, keyJson, column, expiresInSeconds }, context) {
-      const seconds = expiresInSeconds === 0 ? defaultExpirySeconds : expiresInSeconds
-      if (seconds > maxExpirySeconds) {
-        throw new BlastyError('INVALID_ARGUMENT', {
-          field: 'expires_in_seconds',
-          problem: `must be at most ${maxExpirySeconds}`,
-        })
-      }
-      const { served, blob } = await blobOf(scope, { table, keyJson, column, minToken: undefined }, context)
-      const url = await presignBlob(served.backends.objects, served.table.descriptor.bucket, blob, seconds)
-      const expires = Math.floor(Date.now() / 1000) + seconds
-      return { url, blob: messageOf(blob), expireTime: { seconds: BigInt(expires) } }
+    async presignDownload(request, context) {
+      const { seconds, expireTime } = expiryOf(request.expiresInSeconds)
+      const { table, blob } = await blobOf(scope, request, context)
+      return { url: await presignBlob(table.blobs, blob, seconds), blob: messageOf(blob), expireTime }
     },
   }
 }
 
-async function* download(scope: Scope, request: DownloadRequest, context: CallContext) {
-  const { served, blob } = await blobOf(scope, request, context)
-  const { table } = served
-  const offset = Number(request.offset)
-  if (offset < 0 || offset > blob.size) {
-    throw new BlastyError('INVALID_ARGUMENT', { field: 'offset', problem: `must be between 0 and ${blob.size}` })
+function expiryOf(given: number) {
+  const seconds = given === 0 ? defaultExpirySeconds : given
+  if (seconds > maxExpirySeconds) {
+    const problem = `must be at most ${maxExpirySeconds}`
+    throw new BlastyError('INVALID_ARGUMENT', { field: 'expires_in_seconds', problem })
   }
-  if (request.length < 0n)
-    throw new BlastyError('INVALID_ARGUMENT', { field: 'length', problem: 'must not be negative' })
-  const rest = blob.size - offset
-  const length = request.length === 0n ? rest : Math.min(rest, Number(request.length))
-  yield {
-    part: { case: 'header' as const, value: { blob: messageOf(blob), offset: BigInt(offset), length: BigInt(length) } },
-  }
-  if (length === 0) return
-  const { bucket } = table.descriptor
-  const stream = await readBlob(served.backends.objects, bucket, table.log.table, blob, offset, length)
-  context.signal.addEventListener('abort', () => stream.destroy(context.signal.reason), { once: true })
-  if (context.signal.aborted) stream.destroy(context.signal.reason)
-  for await (const chunk of stream) yield { part: { case: 'chunk' as const, value: chunk as Uint8Array } }
+  return { seconds, expireTime: { seconds: BigInt(Math.floor(Date.now() / 1000) + seconds) } }
 }
-
-/** The blob that a column of a row names now. */
-async function blobOf(
-  scope: Scope,
-  request: Pick<DownloadRequest, 'table' | 'keyJson' | 'column' | 'minToken'>,
-  context: CallContext,
-): Promise<{ readonly served: ServedTable; readonly blob: BlobRef }> {
-  const served = scope.table(context.identity, request.table, 'table', 'ReadBlob')
-  const { table } = served
-  const column = table.schemas.current.columns.find(({ name, type }) => name === request.column && type === 'Blob')
-  if (column === undefined)
-    throw new BlastyError('INVALID_ARGUMENT', { field: 'column', problem: 'is no Blob column of the table' })
-  const { encoded } = keyOf(table, request.keyJson, 'key_json')
-  const { row } = await rowAt(table, encoded, request.minToken, context)
-  const value = row.row(table.schemas.codec)[column.name]
-  if (value === null || value === undefined) throw new BlastyError('BLOB_NOT_FOUND', { table: table.log.table })
-  return { served, blob: value as BlobRef }
-}
-
-const messageOf = ({ sha256, size, type }: BlobRef) => ({ sha256, size: BigInt(size), type })
 
 function headerOf(first: IteratorResult<UploadRequest>): UploadHeader {
   if (!first.done && first.value.part.case === 'header') return first.value.part.value
@@ -98,31 +77,32 @@ function headerOf(first: IteratorResult<UploadRequest>): UploadHeader {
 }
 
 function expectedOf({ expectedSha256, expectedSize, contentType }: UploadHeader) {
-  const size = expectedSize === undefined ? undefined : Number(expectedSize)
-  if (size !== undefined && (size < 0 || size > maxBlobBytes)) {
-    throw new BlastyError('INVALID_ARGUMENT', {
-      field: 'header.expected_size',
-      problem: `must be 0 to ${maxBlobBytes}`,
-    })
-  }
-  if (expectedSha256 !== '' && !/^[0-9a-f]{64}$/.test(expectedSha256)) {
-    throw new BlastyError('INVALID_ARGUMENT', {
-      field: 'header.expected_sha256',
-      problem: 'must be 64 lower-case hex digits',
-    })
-  }
-  const type = contentType === '' ? defaultType : contentType
-  if (!/^[\w.+-]+\/[\w.+-]+$/.test(type) || type.length > 128) {
-    throw new BlastyError('INVALID_ARGUMENT', {
-      field: 'header.content_type',
-      problem: 'must be a media type such as image/jpeg',
-    })
-  }
   return {
-    type,
-    ...(expectedSha256 === '' ? {} : { sha256: expectedSha256 }),
-    ...(size === undefined ? {} : { size }),
+    type: typeIn('header.content_type', contentType === '' ? defaultType : contentType),
+    ...(expectedSha256 === '' ? {} : { sha256: hashIn('header.expected_sha256', expectedSha256) }),
+    ...(expectedSize === undefined ? {} : { size: sizeIn('header.expected_size', expectedSize) }),
   }
+}
+
+function announced(message: BlobMessage | undefined): BlobRef {
+  if (message === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: 'blob', problem: 'is required' })
+  const { sha256, size, type } = message
+  return { sha256: hashIn('blob.sha256', sha256), size: sizeIn('blob.size', size), type: typeIn('blob.type', type) }
+}
+
+function hashIn(field: string, given: string): string {
+  if (/^[0-9a-f]{64}$/.test(given)) return given
+  throw new BlastyError('INVALID_ARGUMENT', { field, problem: 'must be 64 lower-case hex digits' })
+}
+
+function sizeIn(field: string, given: bigint): number {
+  if (given >= 0n && given <= BigInt(maxBlobBytes)) return Number(given)
+  throw new BlastyError('INVALID_ARGUMENT', { field, problem: `must be 0 to ${maxBlobBytes}` })
+}
+
+function typeIn(field: string, given: string): string {
+  if (/^[\w.+-]+\/[\w.+-]+$/.test(given) && given.length <= 128) return given
+  throw new BlastyError('INVALID_ARGUMENT', { field, problem: 'must be a media type such as image/jpeg' })
 }
 
 async function* chunksOf(incoming: AsyncIterator<UploadRequest>): AsyncGenerator<Uint8Array> {

@@ -34,7 +34,8 @@ export function mutationService(
     async write({ table: ref, mutations, mutationId, ackLevel }, context) {
       const served = scope.table(context.identity, ref, 'table', ...actionsOf(mutations))
       const changes = changesOf(served, mutations)
-      const written = await write({ served, changes, mutationId, ackLevel }, context, searchable)
+      const placeOf = (index: number) => `mutations[${index}]`
+      const written = await write({ served, changes, placeOf, mutationId, ackLevel }, context, searchable)
       const { token, replayed, ackLevel: reached } = written
       return {
         token,
@@ -216,9 +217,10 @@ async function writeChunk(chunk: Chunk, context: CallContext, searchable: Search
   const { served, open, number, rows, keys, before } = chunk
   if (before !== undefined) await before
   const changes = served.table.keyed ? rows.map(row => ({ op: 'put' as const, row })) : { append: rows }
+  const placeOf = (index: number) => `chunk[${number}].rows_json[${index}]`
   const mutationId = `${open.importId}#${number}`
   const { revision, replayed } = await write(
-    { served, changes, mutationId, ackLevel: open.ackLevel },
+    { served, changes, placeOf, mutationId, ackLevel: open.ackLevel },
     context,
     searchable,
   )

@@ -1,7 +1,9 @@
 /** What tests of services share: a caller, requests that come when the test sends them, and a Table served without a cluster. */
 
+import type { ObjectStore } from '../../backends/object-store/store.ts'
 import { BlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
+import type { TableSchema } from '../../engine/schema/schema.ts'
 import { eventSchema, filmSchema, patience } from '../../engine/testing.ts'
 import { type TestTable, testTable } from '../../engine/testing-table.ts'
 import type { CallContext } from '../grpc/context.ts'
@@ -19,9 +21,13 @@ export type ServedForTest = {
   readonly forbid: () => void
 }
 
-/** A Table on a real log, to which the caller may do everything. */
-export async function servedTable(kind: 'keyed' | 'append' = 'keyed'): Promise<ServedForTest> {
-  const on = await testTable(kind === 'keyed' ? filmSchema : eventSchema)
+/** A Table on a real log, and in a bucket if there is one, to which the caller may do everything. */
+export async function servedTable(
+  kind: 'keyed' | 'append' | TableSchema = 'keyed',
+  bucket?: { readonly objects: ObjectStore; readonly bucket: string },
+): Promise<ServedForTest> {
+  const schema = kind === 'keyed' ? filmSchema : kind === 'append' ? eventSchema : kind
+  const on = await testTable(schema, bucket)
   const { table } = await on.open('facade')
   // What the services under test do not look at, a cluster would have to make.
   const served = { table, backends: { streams: on.on.streams } } as unknown as ServedTable

@@ -1,9 +1,12 @@
 /** Writing to a Table for a caller: checks, the log, and waiting for the level asked for. */
 
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
-import type { Committed, RowChange } from '../../engine/log/writer.ts'
+import { blobColumns, type NewRow } from '../../engine/blobs/check.ts'
+import { readMarker } from '../../engine/log/marker.ts'
+import type { Committed, RowChange, WriteOptions } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
+import type { Table } from '../../engine/table.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { CallContext } from '../grpc/context.ts'
 import { archived } from './archived.ts'
@@ -19,6 +22,8 @@ export type WriteRequest = {
   readonly served: ServedTable
   /** Changes of a keyed Table, or rows to append to one without a key. */
   readonly changes: readonly RowChange[] | { readonly append: readonly Row[] }
+  /** Where the row of a change stands in the request, such as `mutations[2]`. */
+  readonly placeOf: (index: number) => string
   readonly mutationId: string
   readonly ackLevel: AckLevel
 }
@@ -27,10 +32,10 @@ export type Written = Committed & { readonly token: ReturnType<typeof tokenOf>; 
 
 /**
  * Writes one batch. When the deadline passes while waiting for the level, what is committed is answered with the level reached.
- * @throws the errors of the log's writer; INVALID_ARGUMENT
+ * @throws the errors of the log's writer; BLOB_NOT_STORED; INVALID_ARGUMENT
  */
 export async function write(request: WriteRequest, context: CallContext, searchable: Searchable): Promise<Written> {
-  const { served, changes, mutationId, ackLevel } = request
+  const { served, changes, placeOf, mutationId, ackLevel } = request
   const { table } = served
   if (mutationId.length > maxMutationIdLength || !mutationId.isWellFormed()) {
     throw new BlastyError('INVALID_ARGUMENT', {
@@ -50,6 +55,11 @@ export async function write(request: WriteRequest, context: CallContext, searcha
     signal,
     ...(mutationId === '' ? {} : { mutationId }),
   }
+  // An append-only Table has no blobs, and most others have none either.
+  if (!('append' in changes) && blobColumns(table.schemas.current).length > 0) {
+    const rows = changes.flatMap(({ op, row }, index) => (op === 'put' ? [{ row, place: placeOf(index) }] : []))
+    await checkBlobs(table, rows, options, timeout)
+  }
   const writing =
     'append' in changes ? table.writer.append(changes.append, options) : table.writer.write(changes, options)
   const committed = await writing.catch((error: unknown) => {
@@ -61,4 +71,23 @@ export async function write(request: WriteRequest, context: CallContext, searcha
   const wait = ackLevel === AckLevel.SEARCHABLE ? searchable : ackLevel === AckLevel.ARCHIVED ? archived : undefined
   const reached = (await wait?.(served, committed.revision, signal)) === true ? ackLevel : AckLevel.REPLICATED
   return { ...committed, token: tokenOf(table, committed.revision), ackLevel: reached }
+}
+
+async function checkBlobs(
+  table: Table,
+  rows: readonly NewRow[],
+  { principal, mutationId, signal }: WriteOptions,
+  timeout: AbortSignal,
+): Promise<void> {
+  try {
+    await table.blobCheck.check(table.schemas.current, rows, signal)
+  } catch (error) {
+    if (error === timeout.reason) {
+      const problem = 'it did not say in time whether the blobs are there; nothing was written'
+      throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem }, { cause: error })
+    }
+    // A write that was committed is answered as it was then, however old its blobs are now. The log will refuse to store it again.
+    if (mutationId === undefined || !isBlastyError(error, 'BLOB_NOT_STORED')) throw error
+    if ((await readMarker(table.log, table.log.subjects.marker(principal, mutationId))) === undefined) throw error
+  }
 }

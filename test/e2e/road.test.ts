@@ -1,6 +1,7 @@
 /** The main job from end to end, on one stack: kubectl, gRPC, everything that reads, and everything that is refused. */
 import { after, before } from 'node:test'
 import { describeBadInput } from './bad-input.ts'
+import { describeBlobs } from './blobs.ts'
 import { describeGenerated } from './generated.ts'
 import { describeLake } from './lake.ts'
 import { describeReads } from './reads.ts'
@@ -22,4 +23,5 @@ describeReads(opened)
 describeWrites(opened)
 describeLake(opened)
 describeGenerated(opened)
+describeBlobs(opened)
 describeBadInput(opened)

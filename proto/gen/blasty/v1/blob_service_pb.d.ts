@@ -4,7 +4,7 @@
 // @generated from file blasty/v1/blob_service.proto (package blasty.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { BlobRef, TableRef, Token } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -139,7 +139,8 @@ export declare type DownloadRequest = Message<"blasty.v1.DownloadRequest"> & {
   column: string;
 
   /**
-   * First byte.
+   * First byte; the size of the blob itself is allowed and gives no bytes. A negative one counts from the end: -500 are the last 500
+   * bytes, or all where there are fewer.
    *
    * @generated from field: int64 offset = 4;
    */
@@ -158,6 +159,13 @@ export declare type DownloadRequest = Message<"blasty.v1.DownloadRequest"> & {
    * @generated from field: blasty.v1.Token min_token = 6;
    */
   minToken?: Token | undefined;
+
+  /**
+   * If set, the blob must be a JPEG, PNG, WebP or GIF, and what is read is a small image of it; offset and length are of that one.
+   *
+   * @generated from field: blasty.v1.Thumbnail thumbnail = 7;
+   */
+  thumbnail?: Thumbnail | undefined;
 };
 
 /**
@@ -165,6 +173,48 @@ export declare type DownloadRequest = Message<"blasty.v1.DownloadRequest"> & {
  * Use `create(DownloadRequestSchema)` to create a new message.
  */
 export declare const DownloadRequestSchema: GenMessage<DownloadRequest>;
+
+/**
+ * A small image: upright, without metadata, never larger than its source. The source may have 32 MiB, 50 million pixels, and decoded
+ * 200 million bytes.
+ *
+ * @generated from message blasty.v1.Thumbnail
+ */
+export declare type Thumbnail = Message<"blasty.v1.Thumbnail"> & {
+  /**
+   * Pixels, at most 2048; 0 = as the height requires.
+   *
+   * @generated from field: uint32 width = 1;
+   */
+  width: number;
+
+  /**
+   * Pixels, at most 2048; 0 = as the width requires. One of the two must be set.
+   *
+   * @generated from field: uint32 height = 2;
+   */
+  height: number;
+
+  /**
+   * What becomes of another shape.
+   *
+   * @generated from field: blasty.v1.ThumbnailFit fit = 3;
+   */
+  fit: ThumbnailFit;
+
+  /**
+   * Format of the image.
+   *
+   * @generated from field: blasty.v1.ThumbnailFormat format = 4;
+   */
+  format: ThumbnailFormat;
+};
+
+/**
+ * Describes the message blasty.v1.Thumbnail.
+ * Use `create(ThumbnailSchema)` to create a new message.
+ */
+export declare const ThumbnailSchema: GenMessage<Thumbnail>;
 
 /**
  * A part of a download.
@@ -209,7 +259,7 @@ export declare const DownloadResponseSchema: GenMessage<DownloadResponse>;
  */
 export declare type DownloadHeader = Message<"blasty.v1.DownloadHeader"> & {
   /**
-   * The whole blob.
+   * The whole blob; of a thumbnail: the whole thumbnail.
    *
    * @generated from field: blasty.v1.BlobRef blob = 1;
    */
@@ -277,7 +327,7 @@ export declare const PresignUploadRequestSchema: GenMessage<PresignUploadRequest
  */
 export declare type PresignUploadResponse = Message<"blasty.v1.PresignUploadResponse"> & {
   /**
-   * True when the store has the content already: nothing needs to be sent.
+   * True when the store has the content already: nothing needs to be sent, and a row may name it as if it had just been uploaded.
    *
    * @generated from field: bool already_stored = 1;
    */
@@ -291,7 +341,7 @@ export declare type PresignUploadResponse = Message<"blasty.v1.PresignUploadResp
   url: string;
 
   /**
-   * Headers which that request must carry.
+   * Headers which that request must carry, beside its Content-Length.
    *
    * @generated from field: map<string, string> headers = 3;
    */
@@ -303,6 +353,13 @@ export declare type PresignUploadResponse = Message<"blasty.v1.PresignUploadResp
    * @generated from field: google.protobuf.Timestamp expire_time = 4;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * For CompleteUpload; what is not completed within a day is removed.
+   *
+   * @generated from field: string upload_id = 5;
+   */
+  uploadId: string;
 };
 
 /**
@@ -310,6 +367,60 @@ export declare type PresignUploadResponse = Message<"blasty.v1.PresignUploadResp
  * Use `create(PresignUploadResponseSchema)` to create a new message.
  */
 export declare const PresignUploadResponseSchema: GenMessage<PresignUploadResponse>;
+
+/**
+ * What was put.
+ *
+ * @generated from message blasty.v1.CompleteUploadRequest
+ */
+export declare type CompleteUploadRequest = Message<"blasty.v1.CompleteUploadRequest"> & {
+  /**
+   * The Table whose rows will name the blob.
+   *
+   * @generated from field: blasty.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * As PresignUpload returned it.
+   *
+   * @generated from field: string upload_id = 2;
+   */
+  uploadId: string;
+
+  /**
+   * As it was announced to PresignUpload.
+   *
+   * @generated from field: blasty.v1.BlobRef blob = 3;
+   */
+  blob?: BlobRef | undefined;
+};
+
+/**
+ * Describes the message blasty.v1.CompleteUploadRequest.
+ * Use `create(CompleteUploadRequestSchema)` to create a new message.
+ */
+export declare const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest>;
+
+/**
+ * The blob is stored.
+ *
+ * @generated from message blasty.v1.CompleteUploadResponse
+ */
+export declare type CompleteUploadResponse = Message<"blasty.v1.CompleteUploadResponse"> & {
+  /**
+   * What a Blob column names it by.
+   *
+   * @generated from field: blasty.v1.BlobRef blob = 1;
+   */
+  blob?: BlobRef | undefined;
+};
+
+/**
+ * Describes the message blasty.v1.CompleteUploadResponse.
+ * Use `create(CompleteUploadResponseSchema)` to create a new message.
+ */
+export declare const CompleteUploadResponseSchema: GenMessage<CompleteUploadResponse>;
 
 /**
  * What will be read.
@@ -344,6 +455,13 @@ export declare type PresignDownloadRequest = Message<"blasty.v1.PresignDownloadR
    * @generated from field: uint32 expires_in_seconds = 4;
    */
   expiresInSeconds: number;
+
+  /**
+   * The row must be at least this new.
+   *
+   * @generated from field: blasty.v1.Token min_token = 5;
+   */
+  minToken?: Token | undefined;
 };
 
 /**
@@ -387,8 +505,82 @@ export declare type PresignDownloadResponse = Message<"blasty.v1.PresignDownload
 export declare const PresignDownloadResponseSchema: GenMessage<PresignDownloadResponse>;
 
 /**
- * Stores and reads blobs of a Table. A blob is uploaded first, then named by a row; it is read through the row and column that
- * name it. Errors are detailed as in MutationService.
+ * What becomes of a source of another shape.
+ *
+ * @generated from enum blasty.v1.ThumbnailFit
+ */
+export enum ThumbnailFit {
+  /**
+   * Same as THUMBNAIL_FIT_INSIDE.
+   *
+   * @generated from enum value: THUMBNAIL_FIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Scaled until neither side is too large.
+   *
+   * @generated from enum value: THUMBNAIL_FIT_INSIDE = 1;
+   */
+  INSIDE = 1,
+
+  /**
+   * Scaled to fill both sides; what stands over is cut off evenly.
+   *
+   * @generated from enum value: THUMBNAIL_FIT_COVER = 2;
+   */
+  COVER = 2,
+}
+
+/**
+ * Describes the enum blasty.v1.ThumbnailFit.
+ */
+export declare const ThumbnailFitSchema: GenEnum<ThumbnailFit>;
+
+/**
+ * Format of a thumbnail.
+ *
+ * @generated from enum blasty.v1.ThumbnailFormat
+ */
+export enum ThumbnailFormat {
+  /**
+   * Same as THUMBNAIL_FORMAT_WEBP.
+   *
+   * @generated from enum value: THUMBNAIL_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * image/webp
+   *
+   * @generated from enum value: THUMBNAIL_FORMAT_WEBP = 1;
+   */
+  WEBP = 1,
+
+  /**
+   * image/jpeg; what is transparent becomes white.
+   *
+   * @generated from enum value: THUMBNAIL_FORMAT_JPEG = 2;
+   */
+  JPEG = 2,
+
+  /**
+   * image/png
+   *
+   * @generated from enum value: THUMBNAIL_FORMAT_PNG = 3;
+   */
+  PNG = 3,
+}
+
+/**
+ * Describes the enum blasty.v1.ThumbnailFormat.
+ */
+export declare const ThumbnailFormatSchema: GenEnum<ThumbnailFormat>;
+
+/**
+ * Stores and reads blobs of a Table. A blob is uploaded first, then named by a row within twelve hours; it is read through the row
+ * and column that name it. What no row names, nor did within the history that is kept, is removed a day after its upload at the earliest.
+ * Errors are detailed as in MutationService.
  *
  * @generated from service blasty.v1.BlobService
  */
@@ -396,7 +588,7 @@ export declare const BlobService: GenService<{
   /**
    * Stores a blob: `header`, then its bytes in chunks. Uploading the same content again is harmless.
    *
-   * Errors: TABLE_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT, BLOB_MISMATCH (the content is not what was announced).
+   * Errors: TABLE_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT, BLOB_MISMATCH (the content is not what was announced), SERVER_BUSY.
    *
    * @generated from rpc blasty.v1.BlobService.Upload
    */
@@ -406,7 +598,9 @@ export declare const BlobService: GenService<{
     output: typeof UploadResponseSchema;
   },
   /**
-   * Reads a blob or a range of it: `header`, then bytes. Errors: ROW_NOT_FOUND, BLOB_NOT_FOUND, INVALID_ARGUMENT.
+   * Reads a blob or a range of it, or a thumbnail of an image: `header`, then bytes.
+   *
+   * Errors: ROW_NOT_FOUND, BLOB_NOT_FOUND, INVALID_ARGUMENT, BLOB_RANGE; for thumbnails IMAGE_REFUSED, SERVER_BUSY.
    *
    * @generated from rpc blasty.v1.BlobService.Download
    */
@@ -416,7 +610,8 @@ export declare const BlobService: GenService<{
     output: typeof DownloadResponseSchema;
   },
   /**
-   * Gives an address at which the content announced may be put straight into the object store, for minutes.
+   * Gives an address at which the content announced, and no other, may be put straight into the object store, for minutes. A row may
+   * name it after CompleteUpload. Errors: as Upload.
    *
    * @generated from rpc blasty.v1.BlobService.PresignUpload
    */
@@ -424,6 +619,18 @@ export declare const BlobService: GenService<{
     methodKind: "unary";
     input: typeof PresignUploadRequestSchema;
     output: typeof PresignUploadResponseSchema;
+  },
+  /**
+   * Verifies what was put at a presigned address and keeps it. May be repeated.
+   *
+   * Errors: BLOB_NOT_FOUND (nothing was put there), BLOB_MISMATCH (something else was, and is removed), INVALID_ARGUMENT.
+   *
+   * @generated from rpc blasty.v1.BlobService.CompleteUpload
+   */
+  completeUpload: {
+    methodKind: "unary";
+    input: typeof CompleteUploadRequestSchema;
+    output: typeof CompleteUploadResponseSchema;
   },
   /**
    * Gives an address at which a blob may be read straight from the object store, for minutes.

@@ -4,7 +4,7 @@
 // @generated from file blasty/v1/blob_service.proto (package blasty.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_blasty_v1_common } from "./common_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -12,7 +12,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file blasty/v1/blob_service.proto.
  */
 export const file_blasty_v1_blob_service = /*@__PURE__*/
-  fileDesc("ChxibGFzdHkvdjEvYmxvYl9zZXJ2aWNlLnByb3RvEglibGFzdHkudjEiUwoNVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyFy5ibGFzdHkudjEuVXBsb2FkSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0Io8BCgxVcGxvYWRIZWFkZXISIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSFAoMY29udGVudF90eXBlGAIgASgJEhcKD2V4cGVjdGVkX3NoYTI1NhgDIAEoCRIaCg1leHBlY3RlZF9zaXplGAQgASgDSACIAQFCEAoOX2V4cGVjdGVkX3NpemUiMgoOVXBsb2FkUmVzcG9uc2USIAoEYmxvYhgBIAEoCzISLmJsYXN0eS52MS5CbG9iUmVmIpwBCg9Eb3dubG9hZFJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEAoIa2V5X2pzb24YAiABKAkSDgoGY29sdW1uGAMgASgJEg4KBm9mZnNldBgEIAEoAxIOCgZsZW5ndGgYBSABKAMSIwoJbWluX3Rva2VuGAYgASgLMhAuYmxhc3R5LnYxLlRva2VuIlgKEERvd25sb2FkUmVzcG9uc2USKwoGaGVhZGVyGAEgASgLMhkuYmxhc3R5LnYxLkRvd25sb2FkSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0IlIKDkRvd25sb2FkSGVhZGVyEiAKBGJsb2IYASABKAsyEi5ibGFzdHkudjEuQmxvYlJlZhIOCgZvZmZzZXQYAiABKAMSDgoGbGVuZ3RoGAMgASgDIngKFFByZXNpZ25VcGxvYWRSZXF1ZXN0EiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEiAKBGJsb2IYAiABKAsyEi5ibGFzdHkudjEuQmxvYlJlZhIaChJleHBpcmVzX2luX3NlY29uZHMYAyABKA0i3QEKFVByZXNpZ25VcGxvYWRSZXNwb25zZRIWCg5hbHJlYWR5X3N0b3JlZBgBIAEoCBILCgN1cmwYAiABKAkSPgoHaGVhZGVycxgDIAMoCzItLmJsYXN0eS52MS5QcmVzaWduVXBsb2FkUmVzcG9uc2UuSGVhZGVyc0VudHJ5Ei8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ6ChZQcmVzaWduRG93bmxvYWRSZXF1ZXN0EiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEhAKCGtleV9qc29uGAIgASgJEg4KBmNvbHVtbhgDIAEoCRIaChJleHBpcmVzX2luX3NlY29uZHMYBCABKA0ieQoXUHJlc2lnbkRvd25sb2FkUmVzcG9uc2USCwoDdXJsGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRibG9iGAMgASgLMhIuYmxhc3R5LnYxLkJsb2JSZWYywwIKC0Jsb2JTZXJ2aWNlEj8KBlVwbG9hZBIYLmJsYXN0eS52MS5VcGxvYWRSZXF1ZXN0GhkuYmxhc3R5LnYxLlVwbG9hZFJlc3BvbnNlKAESRQoIRG93bmxvYWQSGi5ibGFzdHkudjEuRG93bmxvYWRSZXF1ZXN0GhsuYmxhc3R5LnYxLkRvd25sb2FkUmVzcG9uc2UwARJSCg1QcmVzaWduVXBsb2FkEh8uYmxhc3R5LnYxLlByZXNpZ25VcGxvYWRSZXF1ZXN0GiAuYmxhc3R5LnYxLlByZXNpZ25VcGxvYWRSZXNwb25zZRJYCg9QcmVzaWduRG93bmxvYWQSIS5ibGFzdHkudjEuUHJlc2lnbkRvd25sb2FkUmVxdWVzdBoiLmJsYXN0eS52MS5QcmVzaWduRG93bmxvYWRSZXNwb25zZWIGcHJvdG8z", [file_blasty_v1_common, file_google_protobuf_timestamp]);
+  fileDesc("ChxibGFzdHkvdjEvYmxvYl9zZXJ2aWNlLnByb3RvEglibGFzdHkudjEiUwoNVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyFy5ibGFzdHkudjEuVXBsb2FkSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0Io8BCgxVcGxvYWRIZWFkZXISIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSFAoMY29udGVudF90eXBlGAIgASgJEhcKD2V4cGVjdGVkX3NoYTI1NhgDIAEoCRIaCg1leHBlY3RlZF9zaXplGAQgASgDSACIAQFCEAoOX2V4cGVjdGVkX3NpemUiMgoOVXBsb2FkUmVzcG9uc2USIAoEYmxvYhgBIAEoCzISLmJsYXN0eS52MS5CbG9iUmVmIsUBCg9Eb3dubG9hZFJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEAoIa2V5X2pzb24YAiABKAkSDgoGY29sdW1uGAMgASgJEg4KBm9mZnNldBgEIAEoAxIOCgZsZW5ndGgYBSABKAMSIwoJbWluX3Rva2VuGAYgASgLMhAuYmxhc3R5LnYxLlRva2VuEicKCXRodW1ibmFpbBgHIAEoCzIULmJsYXN0eS52MS5UaHVtYm5haWwifAoJVGh1bWJuYWlsEg0KBXdpZHRoGAEgASgNEg4KBmhlaWdodBgCIAEoDRIkCgNmaXQYAyABKA4yFy5ibGFzdHkudjEuVGh1bWJuYWlsRml0EioKBmZvcm1hdBgEIAEoDjIaLmJsYXN0eS52MS5UaHVtYm5haWxGb3JtYXQiWAoQRG93bmxvYWRSZXNwb25zZRIrCgZoZWFkZXIYASABKAsyGS5ibGFzdHkudjEuRG93bmxvYWRIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAQgYKBHBhcnQiUgoORG93bmxvYWRIZWFkZXISIAoEYmxvYhgBIAEoCzISLmJsYXN0eS52MS5CbG9iUmVmEg4KBm9mZnNldBgCIAEoAxIOCgZsZW5ndGgYAyABKAMieAoUUHJlc2lnblVwbG9hZFJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSIAoEYmxvYhgCIAEoCzISLmJsYXN0eS52MS5CbG9iUmVmEhoKEmV4cGlyZXNfaW5fc2Vjb25kcxgDIAEoDSLwAQoVUHJlc2lnblVwbG9hZFJlc3BvbnNlEhYKDmFscmVhZHlfc3RvcmVkGAEgASgIEgsKA3VybBgCIAEoCRI+CgdoZWFkZXJzGAMgAygLMi0uYmxhc3R5LnYxLlByZXNpZ25VcGxvYWRSZXNwb25zZS5IZWFkZXJzRW50cnkSLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXVwbG9hZF9pZBgFIAEoCRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJwChVDb21wbGV0ZVVwbG9hZFJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEQoJdXBsb2FkX2lkGAIgASgJEiAKBGJsb2IYAyABKAsyEi5ibGFzdHkudjEuQmxvYlJlZiI6ChZDb21wbGV0ZVVwbG9hZFJlc3BvbnNlEiAKBGJsb2IYASABKAsyEi5ibGFzdHkudjEuQmxvYlJlZiKfAQoWUHJlc2lnbkRvd25sb2FkUmVxdWVzdBIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhIQCghrZXlfanNvbhgCIAEoCRIOCgZjb2x1bW4YAyABKAkSGgoSZXhwaXJlc19pbl9zZWNvbmRzGAQgASgNEiMKCW1pbl90b2tlbhgFIAEoCzIQLmJsYXN0eS52MS5Ub2tlbiJ5ChdQcmVzaWduRG93bmxvYWRSZXNwb25zZRILCgN1cmwYASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKBGJsb2IYAyABKAsyEi5ibGFzdHkudjEuQmxvYlJlZipgCgxUaHVtYm5haWxGaXQSHQoZVEhVTUJOQUlMX0ZJVF9VTlNQRUNJRklFRBAAEhgKFFRIVU1CTkFJTF9GSVRfSU5TSURFEAESFwoTVEhVTUJOQUlMX0ZJVF9DT1ZFUhACKoMBCg9UaHVtYm5haWxGb3JtYXQSIAocVEhVTUJOQUlMX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhkKFVRIVU1CTkFJTF9GT1JNQVRfV0VCUBABEhkKFVRIVU1CTkFJTF9GT1JNQVRfSlBFRxACEhgKFFRIVU1CTkFJTF9GT1JNQVRfUE5HEAMymgMKC0Jsb2JTZXJ2aWNlEj8KBlVwbG9hZBIYLmJsYXN0eS52MS5VcGxvYWRSZXF1ZXN0GhkuYmxhc3R5LnYxLlVwbG9hZFJlc3BvbnNlKAESRQoIRG93bmxvYWQSGi5ibGFzdHkudjEuRG93bmxvYWRSZXF1ZXN0GhsuYmxhc3R5LnYxLkRvd25sb2FkUmVzcG9uc2UwARJSCg1QcmVzaWduVXBsb2FkEh8uYmxhc3R5LnYxLlByZXNpZ25VcGxvYWRSZXF1ZXN0GiAuYmxhc3R5LnYxLlByZXNpZ25VcGxvYWRSZXNwb25zZRJVCg5Db21wbGV0ZVVwbG9hZBIgLmJsYXN0eS52MS5Db21wbGV0ZVVwbG9hZFJlcXVlc3QaIS5ibGFzdHkudjEuQ29tcGxldGVVcGxvYWRSZXNwb25zZRJYCg9QcmVzaWduRG93bmxvYWQSIS5ibGFzdHkudjEuUHJlc2lnbkRvd25sb2FkUmVxdWVzdBoiLmJsYXN0eS52MS5QcmVzaWduRG93bmxvYWRSZXNwb25zZWIGcHJvdG8z", [file_blasty_v1_common, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message blasty.v1.UploadRequest.
@@ -43,50 +43,100 @@ export const DownloadRequestSchema = /*@__PURE__*/
   messageDesc(file_blasty_v1_blob_service, 3);
 
 /**
+ * Describes the message blasty.v1.Thumbnail.
+ * Use `create(ThumbnailSchema)` to create a new message.
+ */
+export const ThumbnailSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_blob_service, 4);
+
+/**
  * Describes the message blasty.v1.DownloadResponse.
  * Use `create(DownloadResponseSchema)` to create a new message.
  */
 export const DownloadResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 4);
+  messageDesc(file_blasty_v1_blob_service, 5);
 
 /**
  * Describes the message blasty.v1.DownloadHeader.
  * Use `create(DownloadHeaderSchema)` to create a new message.
  */
 export const DownloadHeaderSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 5);
+  messageDesc(file_blasty_v1_blob_service, 6);
 
 /**
  * Describes the message blasty.v1.PresignUploadRequest.
  * Use `create(PresignUploadRequestSchema)` to create a new message.
  */
 export const PresignUploadRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 6);
+  messageDesc(file_blasty_v1_blob_service, 7);
 
 /**
  * Describes the message blasty.v1.PresignUploadResponse.
  * Use `create(PresignUploadResponseSchema)` to create a new message.
  */
 export const PresignUploadResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 7);
+  messageDesc(file_blasty_v1_blob_service, 8);
+
+/**
+ * Describes the message blasty.v1.CompleteUploadRequest.
+ * Use `create(CompleteUploadRequestSchema)` to create a new message.
+ */
+export const CompleteUploadRequestSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_blob_service, 9);
+
+/**
+ * Describes the message blasty.v1.CompleteUploadResponse.
+ * Use `create(CompleteUploadResponseSchema)` to create a new message.
+ */
+export const CompleteUploadResponseSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_blob_service, 10);
 
 /**
  * Describes the message blasty.v1.PresignDownloadRequest.
  * Use `create(PresignDownloadRequestSchema)` to create a new message.
  */
 export const PresignDownloadRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 8);
+  messageDesc(file_blasty_v1_blob_service, 11);
 
 /**
  * Describes the message blasty.v1.PresignDownloadResponse.
  * Use `create(PresignDownloadResponseSchema)` to create a new message.
  */
 export const PresignDownloadResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_blob_service, 9);
+  messageDesc(file_blasty_v1_blob_service, 12);
 
 /**
- * Stores and reads blobs of a Table. A blob is uploaded first, then named by a row; it is read through the row and column that
- * name it. Errors are detailed as in MutationService.
+ * Describes the enum blasty.v1.ThumbnailFit.
+ */
+export const ThumbnailFitSchema = /*@__PURE__*/
+  enumDesc(file_blasty_v1_blob_service, 0);
+
+/**
+ * What becomes of a source of another shape.
+ *
+ * @generated from enum blasty.v1.ThumbnailFit
+ */
+export const ThumbnailFit = /*@__PURE__*/
+  tsEnum(ThumbnailFitSchema);
+
+/**
+ * Describes the enum blasty.v1.ThumbnailFormat.
+ */
+export const ThumbnailFormatSchema = /*@__PURE__*/
+  enumDesc(file_blasty_v1_blob_service, 1);
+
+/**
+ * Format of a thumbnail.
+ *
+ * @generated from enum blasty.v1.ThumbnailFormat
+ */
+export const ThumbnailFormat = /*@__PURE__*/
+  tsEnum(ThumbnailFormatSchema);
+
+/**
+ * Stores and reads blobs of a Table. A blob is uploaded first, then named by a row within twelve hours; it is read through the row
+ * and column that name it. What no row names, nor did within the history that is kept, is removed a day after its upload at the earliest.
+ * Errors are detailed as in MutationService.
  *
  * @generated from service blasty.v1.BlobService
  */
