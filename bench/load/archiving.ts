@@ -98,6 +98,7 @@ class Flights {
       commitWindowMillis: 5_000,
       historySeconds: 3600,
       retentionSeconds: 3600,
+      emptyPauseMillis: 100,
       signal: stop.signal,
       onProgress: ({ revision }) => revision >= this.#last && stop.abort(),
       onFailure: error => {

@@ -5,7 +5,7 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
-import { lostBucket, lostLake, lostLog } from './lost.ts'
+import { isWritten, lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
 
@@ -15,7 +15,12 @@ const servedAgainSeconds = 30
 export function tableStatus(table: Table, observed: TableObserved): StatusReport {
   const served = servedCondition(observed)
   return {
-    conditions: [bucketCondition(table, observed), logCondition(table, observed), served, lakeCondition(observed)],
+    conditions: [
+      bucketCondition(table, observed),
+      logCondition(table, observed),
+      served,
+      lakeCondition(table, observed),
+    ],
     fields: fieldsOf(table, observed),
     ...(served.status === 'True' ? {} : { afterSeconds: servedAgainSeconds }),
   }
@@ -57,11 +62,14 @@ function logCondition(table: Table, observed: TableObserved): ReportedCondition 
 }
 
 /** Whether the log is being archived. Rows are written and read without it too, so that it does not make a Table unready. */
-function lakeCondition(observed: TableObserved): ReportedCondition {
+function lakeCondition(table: Table, observed: TableObserved): ReportedCondition {
   const { lake } = observed
   const condition = { type: 'LakeReady', gates: false } as const
   const lost = lostLake(observed)
   if (lost !== undefined) return { ...condition, status: 'False', reason: lost.reason, message: lost.message }
+  if (lake === undefined && !isWritten(table, observed.known)) {
+    return { ...condition, status: 'True', reason: 'Empty', message: 'the lake begins with the first row' }
+  }
   if (lake === undefined) {
     return { ...condition, status: 'False', reason: 'NoArchiver', message: 'no worker archives the log yet' }
   }

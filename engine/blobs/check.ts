@@ -1,6 +1,6 @@
 /**
  * What keeps a row from naming a blob that is not there, or that collection is about to take: before a row is written, each
- * blob it names must have been stored not long ago, or be one that the row names already (docs/decisions/0030).
+ * blob it names must have been stored not long ago, or be one that the row names already (docs/decisions/0022).
  */
 
 import { BlastyError, type FieldViolation, isBlastyError } from '../../base/errors.ts'

@@ -1,7 +1,7 @@
 /**
  * Collection of what no row names: content, its thumbnails, and uploads that nobody completed. Any number of collectors may run
  * beside uploads, writes and each other, stop anywhere, and wake up late: what they delete was old when they looked, and
- * an object is never made young again (docs/decisions/0030).
+ * an object is never made young again (docs/decisions/0022).
  */
 
 import type { ObjectStore } from '../../backends/object-store/store.ts'

@@ -1,7 +1,7 @@
 /**
  * Where the content of blobs lies in a Table's bucket. Each upload makes a new object, a copy of that content under a name never
  * used before, and no object is ever written again: so what is seen to be old stays old, and may be deleted
- * without asking whether somebody has just touched it (docs/decisions/0030).
+ * without asking whether somebody has just touched it (docs/decisions/0022).
  */
 
 import { randomUUID } from 'node:crypto'

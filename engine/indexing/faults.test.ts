@@ -24,11 +24,13 @@ const faults: readonly Fault[] = [
 ]
 
 let films: TestIndex
+let replica: ReturnType<TestIndex['replica']>
 let last: number
 const expected = ['a Alien', 'c Cube', 'd Dune', 'e Else', 'f Fargo']
 
 before(async () => {
   films = await testIndex()
+  replica = films.replica(films.on.schemas)
   await films.put({ id: 'a', title: 'old' }, { id: 'b', title: 'gone' })
   await films.put({ id: 'd', title: 'Dune' }, { id: 'c', title: 'old' })
   await films.remove('a', 'b')
@@ -85,7 +87,7 @@ async function survives(fault: Fault, at: number): Promise<boolean> {
     indexTable({
       log: films.on.log,
       schemas: films.on.schemas,
-      replica: films.replica(films.on.schemas),
+      replica,
       search,
       index,
       spec: filmSpec,

@@ -22,9 +22,26 @@ import { deltaSchema } from './delta/schema.ts'
 import { advance, type LakeState } from './delta/state.ts'
 import { addFile, appIdOf, archivedRevision, removeFile, rowsOf, wideStats } from './files.ts'
 import { downloadFile, uploadFile } from './objects.ts'
-import type { ParquetFiles, SourceFile } from './parquet.ts'
+import { ParquetFiles, type SourceFile } from './parquet.ts'
 import type { Place, Places } from './places.ts'
 import { ChangeWindow, type ClosedWindow } from './window.ts'
+
+const parquetLimits = { memory: '512MB', threads: 2 }
+
+/**
+ * Trino takes added rows for inserts beside those of the change file unless something is removed as well. Removing what never
+ * was is nothing to every engine, and stops that.
+ */
+const nothingRemoved = (time: number): Action => ({
+  remove: {
+    path: dataPath('00000000-0000-0000-0000-000000000000'),
+    deletionTimestamp: time,
+    dataChange: true,
+    extendedFileMetadata: true,
+    partitionValues: {},
+    size: 0,
+  },
+})
 
 /** Thrown when another archiver committed first: what it did has to be read before going on. */
 export class Superseded extends Error {
@@ -33,7 +50,6 @@ export class Superseded extends Error {
 
 export type ArchiveRunOptions = {
   readonly table: Table
-  readonly parquet: ParquetFiles
   /** Undefined for an append-only Table. */
   readonly places: Places | undefined
   /** Scratch folder of this run alone. */
@@ -109,7 +125,8 @@ export class ArchiveRun {
     const written = await this.#writeFiles(closed, time)
     const ended = await this.#endRows(closed, time)
     const txn = { appId: appIdOf(table), version: window.revision, lastUpdated: time }
-    await this.#put('WRITE', [...this.#newSchema(), ...written.actions, ...ended, { txn }])
+    const changed = closed.changes !== undefined && ended.length === 0 ? [nothingRemoved(time)] : []
+    await this.#put('WRITE', [...this.#newSchema(), ...written.actions, ...ended, ...changed, { txn }])
     if (written.rows !== undefined) this.#note(written.rows, closed.keys)
     this.#window = undefined
     await rm(this.#folder, { recursive: true, force: true })
@@ -122,7 +139,6 @@ export class ArchiveRun {
   async compact(): Promise<boolean> {
     const {
       table: { lake },
-      parquet,
       scratch,
       now,
     } = this.#options
@@ -138,7 +154,7 @@ export class ArchiveRun {
       const local = join(folder, 'rewritten.parquet')
       const path = dataPath(randomUUID())
       const time = now()
-      const written = await parquet.rewrite(this.#schema, sources, local)
+      const written = await this.#withParquet(parquet => parquet.rewrite(this.#schema, sources, local))
       const actions: Action[] = chosen.map(file => ({ remove: removeFile(file, time, false) }))
       if (written.rows > 0) {
         actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, false) })
@@ -191,21 +207,20 @@ export class ArchiveRun {
   }
 
   async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {
-    const {
-      table: { lake },
-      parquet,
-    } = this.#options
+    const { lake } = this.#options.table
     const uuid = randomUUID()
     const actions: Action[] = []
     if (closed.rows !== undefined) {
       const local = join(this.#folder, 'rows.parquet')
-      const written = await parquet.writeRows(this.#schema, closed.rows, local)
+      const { rows } = closed
+      const written = await this.#withParquet(parquet => parquet.writeRows(this.#schema, rows, local))
       const path = dataPath(uuid)
       actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, true) })
     }
     if (closed.changes !== undefined) {
       const local = join(this.#folder, 'changes.parquet')
-      const { bytes: size } = await parquet.writeChanges(this.#schema, closed.changes, local)
+      const { changes } = closed
+      const { bytes: size } = await this.#withParquet(parquet => parquet.writeChanges(this.#schema, changes, local))
       const path = changePath(uuid)
       const tags = await uploadFile(lake, path, local)
       actions.push({ cdc: { path, partitionValues: {}, size, dataChange: false, tags } })
@@ -296,15 +311,28 @@ export class ArchiveRun {
   }
 
   async #noteFile(path: string, local: string): Promise<void> {
-    const { places, parquet, table } = this.#options
+    const { places, table } = this.#options
     const file = this.#state.files.get(path)
     if (places === undefined || file === undefined) return
     const { codec, encodeKey } = table.schemas
     const noted = places.note(path)
-    for await (const rows of parquet.read(this.#schema, { file: local, deleted: await this.#vector(file) })) {
-      for (const { position, body } of rows) noted.add(encodeKey(codec.decode(Buffer.from(body))), position)
-    }
+    const source = { file: local, deleted: await this.#vector(file) }
+    await this.#withParquet(async parquet => {
+      for await (const rows of parquet.read(this.#schema, source)) {
+        for (const { position, body } of rows) noted.add(encodeKey(codec.decode(Buffer.from(body))), position)
+      }
+    })
     noted.finish()
+  }
+
+  /** A database for this one work: an archiver that waits for changes, as most do, holds none. */
+  async #withParquet<T>(work: (parquet: ParquetFiles) => Promise<T>): Promise<T> {
+    const parquet = await ParquetFiles.open(this.#options.scratch, parquetLimits)
+    try {
+      return await work(parquet)
+    } finally {
+      parquet.close()
+    }
   }
 
   #disagree(present: boolean, existed: boolean): BlastyError {

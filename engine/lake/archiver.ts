@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
+import { logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
@@ -14,7 +15,6 @@ import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
 import { archivedRevision, liveRowsOf } from './files.ts'
-import { ParquetFiles } from './parquet.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -46,12 +46,14 @@ export type ArchiverOptions = {
   readonly purgeMillis?: number
   /** How often what is past the history is removed, in milliseconds. */
   readonly cleanMillis?: number
+  /** How often a log without rows is looked at, in milliseconds. */
+  readonly emptyPauseMillis?: number
   readonly now?: () => number
 }
 
 const maxPauseMillis = 30_000
 const defaultPurgeMillis = 10_000
-const limits = { memory: '512MB', threads: 1 }
+const defaultEmptyPauseMillis = 10_000
 
 /** Archives until the signal is aborted. */
 export async function archive(options: ArchiverOptions): Promise<void> {
@@ -77,23 +79,41 @@ export async function archive(options: ArchiverOptions): Promise<void> {
 }
 
 async function archiveOnce(options: ArchiverOptions, tell: (progress: ArchiveProgress) => void): Promise<void> {
-  const { table, directory, now = Date.now } = options
+  const { table, directory, signal, now = Date.now, emptyPauseMillis = defaultEmptyPauseMillis } = options
+  await firstRow(table, emptyPauseMillis, signal)
+  if (signal.aborted) return
   const state = await openLake(options, now)
   const scratch = join(directory, `run-${randomUUID()}`)
   await mkdir(scratch, { recursive: true })
-  const parquet = await ParquetFiles.open(scratch, limits)
   const places = table.keyed
     ? new Places(directory, { tableUid: table.log.tableUid, epoch: table.log.epoch })
     : undefined
   let run: ArchiveRun | undefined
   try {
-    run = await ArchiveRun.start({ table, parquet, places, scratch, state, now })
+    run = await ArchiveRun.start({ table, places, scratch, state, now })
     await carry(run, new Upkeep({ ...options, scratch, now }), options, tell)
   } finally {
     await run?.close()
     await places?.close()
-    parquet.close()
     await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Waits until the log holds more than announcements of schemas: a Table that nobody writes to needs no lake yet. */
+async function firstRow(table: Table, pauseMillis: number, signal: AbortSignal): Promise<void> {
+  const demand = demandOf(table)
+  try {
+    while (!signal.aborted) {
+      const { last } = await logState(table.log)
+      if (last > table.schemas.current.number) return
+      await first(
+        sleep(pauseMillis, undefined, { signal }).catch(() => {}),
+        demand,
+        Number.POSITIVE_INFINITY,
+      )
+    }
+  } finally {
+    demand.close()
   }
 }
 

@@ -7,12 +7,12 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { LogRecord } from '../log/record.ts'
 import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../replica/change.ts'
 import type { Table } from '../table.ts'
-import type { Action, Cdc } from './delta/actions.ts'
+import type { Action, AddFile, Cdc } from './delta/actions.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
 import { readState } from './delta/state.ts'
 import { appIdOf, archivedRevision, firstRevisionOf } from './files.ts'
 import { downloadFile, type StoredFile } from './objects.ts'
-import { type AppendedRow, type LakeChange, ParquetFiles } from './parquet.ts'
+import { type InsertedRow, type LakeChange, ParquetFiles } from './parquet.ts'
 
 const limits = { memory: '256MB', threads: 1 }
 
@@ -38,10 +38,13 @@ async function* keyedChanges(
   folder: string,
   parquet: ParquetFiles,
 ): AsyncGenerator<ChangeBatch> {
-  for await (const file of changeFiles(table, after)) {
+  for await (const { file, inserts } of changeFiles(table, after)) {
     const local = await downloadFile(table.lake, file, folder)
     let lines: LakeChange[] = []
-    for await (const part of parquet.readChanges(table.schemas.current, local, after)) {
+    const parts = inserts
+      ? insertedLines(parquet.readInserted(table.schemas.current, local, after))
+      : parquet.readChanges(table.schemas.current, local, after)
+    for await (const part of parts) {
       for (const line of part) {
         if (lines[0] !== undefined && lines[0].batchEnd !== line.batchEnd) {
           yield keyedBatch(table, lines)
@@ -53,6 +56,12 @@ async function* keyedChanges(
     if (lines.length > 0) yield keyedBatch(table, lines)
     await rm(local)
   }
+}
+
+/** Rows that were inserted as the lines that a change file would have. */
+async function* insertedLines(parts: AsyncIterable<readonly InsertedRow[]>): AsyncGenerator<LakeChange[]> {
+  for await (const rows of parts)
+    yield rows.map(row => ({ ...row, type: 'insert', change: row.revision, batchTime: row.commitTime }))
 }
 
 function keyedBatch({ schemas }: Table, lines: readonly LakeChange[]): ChangeBatch {
@@ -90,8 +99,8 @@ async function* appendedChanges(
   })
   for (const file of useful) {
     const local = await downloadFile(table.lake, file, folder)
-    let rows: AppendedRow[] = []
-    for await (const part of parquet.readAppended(table.schemas.current, local, after)) {
+    let rows: InsertedRow[] = []
+    for await (const part of parquet.readInserted(table.schemas.current, local, after)) {
       for (const row of part) {
         if (rows[0] !== undefined && rows[0].batchEnd !== row.batchEnd) {
           yield batchOfRows(table, rows)
@@ -105,7 +114,7 @@ async function* appendedChanges(
   }
 }
 
-function batchOfRows({ schemas }: Table, rows: readonly AppendedRow[]): ChangeBatch {
+function batchOfRows({ schemas }: Table, rows: readonly InsertedRow[]): ChangeBatch {
   const bodies = new Map<number, string[]>()
   for (const { revision, body } of rows) {
     const some = bodies.get(revision)
@@ -126,14 +135,27 @@ function batchOfRows({ schemas }: Table, rows: readonly AppendedRow[]): ChangeBa
   return appendedBatch({ revision, commitTime, records })
 }
 
-/** The change files with changes behind `after`, in the order of their versions. */
-async function* changeFiles(table: Table, after: number): AsyncGenerator<StoredFile> {
+type ChangeFile = {
+  readonly file: StoredFile
+  /** It holds rows, each of which was inserted, and no changes. */
+  readonly inserts: boolean
+}
+
+/** The files with changes behind `after`, in the order of their versions. */
+async function* changeFiles(table: Table, after: number): AsyncGenerator<ChangeFile> {
   const state = await readState(table.lake)
   if (state === undefined || archivedRevision(state, table) <= after) return
   try {
     const from = await versionBehind(table, after, state.version)
     for await (const { actions } of commitsBetween(table.lake, from, state.version)) {
-      for (const action of actions) if ('cdc' in action) yield storedFile(action.cdc)
+      // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
+      const files = actions.flatMap(action =>
+        'cdc' in action ? [{ file: storedFile(action.cdc), inserts: false }] : [],
+      )
+      const added = actions.flatMap(action =>
+        'add' in action && action.add.dataChange ? [{ file: storedFile(action.add), inserts: true }] : [],
+      )
+      yield* files.length > 0 ? files : added
     }
   } catch (error) {
     if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
@@ -172,5 +194,5 @@ function revisionIn(actions: readonly Action[], appId: string): number | undefin
   return undefined
 }
 
-const storedFile = ({ path, size, tags }: Cdc): StoredFile =>
+const storedFile = ({ path, size, tags }: Cdc | AddFile): StoredFile =>
   tags === undefined ? { path, size } : { path, size, tags }

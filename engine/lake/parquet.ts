@@ -32,8 +32,8 @@ export type LakeRow = {
   readonly body: string
 }
 
-/** A row of an append-only Table, and the readable revision of its batch. */
-export type AppendedRow = LakeRow & { readonly batchEnd: number }
+/** A row that was inserted, and the readable revision of the batch that did so. */
+export type InsertedRow = LakeRow & { readonly batchEnd: number }
 
 const changeTypes = ['insert', 'delete', 'update_preimage', 'update_postimage'] as const
 export type ChangeType = (typeof changeTypes)[number]
@@ -51,7 +51,7 @@ export type LakeChange = LakeRow & {
 
 /**
  * What stands in files beside the columns of the lake's schema. `_change_type` is Delta's; the others are ours, and engines pass
- * them over. Appended rows are their own history, so that their files say where batches end.
+ * them over. Rows that were inserted are their own history, so that data files too say where batches end.
  */
 const batchEndField = '_blasty_batch_end'
 const changeFields = ['_change_type', '_blasty_revision', batchEndField, '_blasty_batch_time'] as const
@@ -87,12 +87,9 @@ export class ParquetFiles {
     this.#instance.closeSync()
   }
 
-  /**
-   * Writes rows, one a line of JSON with `_revision` and `_commit_time` (µs) in it, in their order. Those of an append-only Table
-   * have `_blasty_batch_end` as well.
-   */
+  /** Writes rows, one a line of JSON with `_revision`, `_commit_time` (µs) and `_blasty_batch_end` in it, in their order. */
   writeRows(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
-    return this.#write(schema, from, to, moreOf(schema))
+    return this.#write(schema, from, to, [batchEndField])
   }
 
   /** Writes changes, one a line of JSON that holds the change fields besides, in their order. */
@@ -102,12 +99,13 @@ export class ParquetFiles {
 
   /** Writes the live rows of several files into one, in the order of their keys. */
   async rewrite(schema: TableSchema, sources: readonly SourceFile[], to: string): Promise<WrittenFile> {
-    const live = await this.#live(schema, sources, moreOf(schema))
+    const more = schema.primaryKey.length === 0 ? [batchEndField] : []
+    const live = await this.#live(schema, sources, more)
     const names = [
       ...schema.columns.map(({ name }) => quoteIdentifier(name)),
       revisionColumn,
       commitTimeColumn,
-      ...moreOf(schema),
+      ...more,
     ]
     const order = schema.primaryKey.length === 0 ? [revisionColumn] : schema.primaryKey.map(quoteIdentifier)
     // Appended rows of one revision keep their order: it is that of their files.
@@ -129,11 +127,11 @@ export class ParquetFiles {
     yield* this.#chunks(`SELECT ${expressions.join(', ')} FROM (${await this.#live(schema, [source])})`)
   }
 
-  /** Appended rows of batches that end behind `after`, in parts, in their order. */
-  async *readAppended(schema: TableSchema, file: string, after: number): AsyncGenerator<AppendedRow[]> {
+  /** Rows of batches that end behind `after`, in parts, in the order in which they were inserted. */
+  async *readInserted(schema: TableSchema, file: string, after: number): AsyncGenerator<InsertedRow[]> {
     const fields = ['position', revisionColumn, `epoch_us(${commitTimeColumn})`, rowJson(schema), batchEndField]
     const text = `SELECT ${fields.join(', ')} FROM (${await this.#stored(schema, file, [batchEndField])})
-      WHERE ${batchEndField} > ${after} ORDER BY position`
+      WHERE ${batchEndField} > ${after} ORDER BY ${revisionColumn}, position`
     for await (const rows of this.#stream(text))
       yield rows.map(values => ({ ...lakeRow(values), batchEnd: Number(values[4]) }))
   }
@@ -236,9 +234,6 @@ export class ParquetFiles {
     for await (const chunk of this.#chunks(text)) yield chunk.getRows()
   }
 }
-
-/** What the data files of a Table hold beside its columns, revision and commit time. */
-const moreOf = (schema: TableSchema): readonly string[] => (schema.primaryKey.length === 0 ? [batchEndField] : [])
 
 function lakeRow(values: readonly unknown[]): LakeRow {
   const [position, revision, commitTime, body] = values

@@ -101,6 +101,7 @@ function startArchiver(table: Table, directory: string, options: Partial<Archive
     commitWindowMillis: 20,
     historySeconds: 3600,
     retentionSeconds: 3600,
+    emptyPauseMillis: 20,
     signal: stop.signal,
     onFailure: error => {
       failures.push(error)

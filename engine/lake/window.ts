@@ -12,7 +12,10 @@ const maxFileBytes = 64 * 1024 * 1024
 export type ClosedWindow = {
   /** Lines of rows to be written, if there are any. */
   readonly rows: string | undefined
-  /** Lines of changes; an append-only Table has none. */
+  /**
+   * Lines of changes. There are none when each row is there because it was inserted once: then the rows are the changes, and
+   * engines take them for that.
+   */
   readonly changes: string | undefined
   /** Keys of the rows to be written, in the order of their lines. */
   readonly keys: readonly Buffer[]
@@ -20,8 +23,13 @@ export type ClosedWindow = {
   readonly touched: readonly { readonly key: Buffer; readonly existed: boolean }[]
 }
 
-/** `row` undefined: deleted. `existed`: there was a row before the window. */
-type Touched = { readonly key: Buffer; readonly row: StoredRow | undefined; readonly existed: boolean }
+/** `row` undefined: deleted. `existed`: there was a row before the window. `batchEnd`: of the batch that changed it last. */
+type Touched = {
+  readonly key: Buffer
+  readonly row: StoredRow | undefined
+  readonly existed: boolean
+  readonly batchEnd: number
+}
 
 export class ChangeWindow {
   readonly #directory: string
@@ -31,6 +39,8 @@ export class ChangeWindow {
   readonly #file: LineFile
   #held = 0
   #revision = 0
+  /** True while every change inserted a row and none was changed twice. */
+  #insertsOnly = true
 
   /** `directory` is a scratch folder of this window alone. */
   constructor(directory: string, keyed: boolean) {
@@ -66,10 +76,10 @@ export class ChangeWindow {
       return { rows: this.empty ? undefined : this.#file.path, changes: undefined, keys: [], touched: [] }
     }
     const all = [...this.#rows.values()].sort((a, b) => Buffer.compare(a.key, b.key))
-    const live = all.flatMap(({ key, row }) => (row === undefined ? [] : [{ key, row }]))
+    const live = all.flatMap(({ key, row, batchEnd }) => (row === undefined ? [] : [{ key, row, batchEnd }]))
     return {
-      rows: await this.#writeRows(live.map(({ row }) => row)),
-      changes: this.empty ? undefined : this.#file.path,
+      rows: await this.#writeRows(live),
+      changes: this.empty || this.#insertsOnly ? undefined : this.#file.path,
       keys: live.map(({ key }) => key),
       touched: all,
     }
@@ -83,10 +93,11 @@ export class ChangeWindow {
     const name = key.toString('latin1')
     const before = this.#rows.get(name)
     this.#held += (next?.body.length ?? 0) - (before?.row?.body.length ?? 0) + (before === undefined ? key.length : 0)
-    this.#rows.set(name, { key, row: next, existed: before?.existed ?? old !== undefined })
-    const place = `"_blasty_revision":${next?.revision ?? batch.revision},"_blasty_batch_end":${batch.revision},"_blasty_batch_time":${batch.commitTime}`
+    this.#rows.set(name, { key, row: next, existed: before?.existed ?? old !== undefined, batchEnd: batch.revision })
+    if (before !== undefined || old !== undefined) this.#insertsOnly = false
+    const place = `"_blasty_revision":${next?.revision ?? batch.revision},"_blasty_batch_time":${batch.commitTime}`
     const line = (type: ChangeType, row: StoredRow | undefined) =>
-      row === undefined ? '' : lineOf(row, `,"_change_type":"${type}",${place}`)
+      row === undefined ? '' : lineOf(row, batch.revision, `,"_change_type":"${type}",${place}`)
     await this.#file.write(
       line(next === undefined ? 'delete' : 'update_preimage', old) +
         line(old === undefined ? 'insert' : 'update_postimage', next),
@@ -95,7 +106,7 @@ export class ChangeWindow {
 
   async #append(batch: ChangeBatch): Promise<void> {
     for (const { revision, body } of batch.appended ?? []) {
-      const head = `${headOf(revision, batch.commitTime)},"_blasty_batch_end":${batch.revision}`
+      const head = headOf(revision, batch.commitTime, batch.revision)
       const rows = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8', 1, body.length - 1)
       // Each row stands on a line of its own, and no value of JSON holds a bare line feed.
       const lines = `,\n${rows}`.replaceAll(',\n{"', `\n{${head},"`).replaceAll(',\n{}', `\n{${head}}`)
@@ -103,19 +114,22 @@ export class ChangeWindow {
     }
   }
 
-  async #writeRows(rows: readonly StoredRow[]): Promise<string | undefined> {
+  async #writeRows(
+    rows: readonly { readonly row: StoredRow; readonly batchEnd: number }[],
+  ): Promise<string | undefined> {
     if (rows.length === 0) return undefined
     const file = new LineFile(join(this.#directory, 'rows.ndjson'))
-    for (const row of rows) await file.write(lineOf(row))
+    for (const { row, batchEnd } of rows) await file.write(lineOf(row, batchEnd))
     await file.close()
     return file.path
   }
 }
 
-const headOf = (revision: number, commitTime: number) => `"_revision":${revision},"_commit_time":${commitTime}`
+const headOf = (revision: number, commitTime: number, batchEnd: number) =>
+  `"_revision":${revision},"_commit_time":${commitTime},"_blasty_batch_end":${batchEnd}`
 
 /** A stored row as a line; every row of a keyed Table has its key, so none is empty. */
-function lineOf({ revision, commitTime, body }: StoredRow, more = ''): string {
+function lineOf({ revision, commitTime, body }: StoredRow, batchEnd: number, more = ''): string {
   const row = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8', 1)
-  return `{${headOf(revision, commitTime)}${more},${row}\n`
+  return `{${headOf(revision, commitTime, batchEnd)}${more},${row}\n`
 }

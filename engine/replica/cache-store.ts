@@ -6,7 +6,8 @@ import { open, type RootDatabase } from 'lmdb'
 /** For databases within the store, of plain bytes. */
 export const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
 
-const maxMapBytes = 1024 ** 4
+/** Address space that a store may come to take. A process has 2^47 bytes, for a thousand Tables and more. */
+const maxMapBytes = 64 * 1024 ** 3
 
 /** Without a sync a crash of the machine, not of the process, may leave torn pages: the files are good for one boot. */
 function bootId(): string {
