@@ -6,7 +6,7 @@ import { interleaved } from './harness/rounds.ts'
 import { median, medianRatio } from './harness/statistics.ts'
 import type { Archiving } from './load/archiving.ts'
 
-const rows = { appended: 1_000_000, keyed: 200_000 }
+const rows = { appended: 1_000_000, keyed: 100_000 }
 
 export const archive: Bench = async ({ stack }, { rounds }, tell) => {
   const setup = {

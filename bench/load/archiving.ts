@@ -95,7 +95,7 @@ class Flights {
     await archive({
       table,
       directory: join(this.#folder, randomUUID()),
-      commitWindowMillis: 5_000,
+      commitWindowMillis: 200,
       historySeconds: 3600,
       retentionSeconds: 3600,
       emptyPauseMillis: 100,
