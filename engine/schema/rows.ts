@@ -1,6 +1,7 @@
 /** From what a client sends to a row in canonical form: every column checked, every problem named at once. */
 
 import { BlastyError, type FieldViolation } from '../../base/errors.ts'
+import { rowText } from './row-text.ts'
 import type { Column, Json, Row, TableSchema } from './schema.ts'
 import { type Normalise, normaliserOf, ValueProblem } from './values.ts'
 
@@ -22,6 +23,8 @@ export type RowCodec = {
   readonly key: (value: unknown, place: string) => Row
   /** Parses the body of a log record, written under this or an earlier schema; retired columns are dropped, absent ones are null. */
   readonly decode: (body: Uint8Array) => Row
+  /** The JSON text of what `decode` returns, mostly without decoding. */
+  readonly text: (body: Uint8Array) => string
 }
 
 function fieldOf(column: Column, isKey: boolean): Field {
@@ -95,19 +98,22 @@ export function rowCodec(schema: TableSchema, table: string): RowCodec {
   }
 
   const names = new Set(byName.keys())
+  const textOf = rowText(schema)
+  const decode = (body: Uint8Array): Row => {
+    const given = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as Record<
+      string,
+      Json
+    >
+    const row: Record<string, Json> = {}
+    for (const field of all) row[field.name] = given[field.name] ?? null
+    return row
+  }
   return {
     schema,
     row: (value, place) => check(value, place, all, names),
     key: (value, place) => check(value, place, keyFields, keys),
-    decode: body => {
-      const given = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as Record<
-        string,
-        Json
-      >
-      const row: Record<string, Json> = {}
-      for (const field of all) row[field.name] = given[field.name] ?? null
-      return row
-    },
+    decode,
+    text: body => textOf(body) ?? JSON.stringify(decode(body)),
   }
 }
 

@@ -13,5 +13,5 @@ export function keyOf(table: Table, text: string, field: string): { readonly row
 
 /** A row as generic services send it. */
 export function rowMessage(table: Table, row: StoredRow): { readonly rowJson: string; readonly revision: bigint } {
-  return { rowJson: JSON.stringify(row.row(table.schemas.codec)), revision: BigInt(row.revision) }
+  return { rowJson: table.schemas.codec.text(row.body), revision: BigInt(row.revision) }
 }
