@@ -21,6 +21,8 @@ export type RowCodec = {
   readonly row: (value: unknown, place: string) => Row
   /** The key columns alone; other columns are refused. */
   readonly key: (value: unknown, place: string) => Row
+  /** The first key columns, one or more; a later one without those before it is refused. */
+  readonly keyPrefix: (value: unknown, place: string) => Row
   /** Parses the body of a log record, written under this or an earlier schema; retired columns are dropped, absent ones are null. */
   readonly decode: (body: Uint8Array) => Row
   /** The JSON text of what `decode` returns, mostly without decoding. */
@@ -88,7 +90,7 @@ export function rowCodec(schema: TableSchema, table: string): RowCodec {
         if (!known.has(name) && given[name] !== undefined) {
           violations.push({
             field: `${place}.${name}`,
-            description: fields === keyFields ? 'is no key column' : 'is no column of the table',
+            description: known === keys ? 'is no key column' : 'is no column of the table',
           })
         }
       }
@@ -112,6 +114,10 @@ export function rowCodec(schema: TableSchema, table: string): RowCodec {
     schema,
     row: (value, place) => check(value, place, all, names),
     key: (value, place) => check(value, place, keyFields, keys),
+    keyPrefix: (value, place) => {
+      const given = typeof value === 'object' && value !== null ? Object.keys(value).length : 0
+      return check(value, place, keyFields.slice(0, Math.max(1, given)), keys)
+    },
     decode,
     text: body => textOf(body) ?? JSON.stringify(decode(body)),
   }
