@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openScene, type Scene } from './scene.ts'
-import type { Output, Setting } from './setting.ts'
+import { eventually, type Output, type Setting } from './setting.ts'
 
 const program = fileURLToPath(new URL('../../cli/blasty.ts', import.meta.url))
 
@@ -207,6 +207,41 @@ export function describeCli(opened: () => Setting): void {
       })
       child.kill('SIGINT')
       assert.deepEqual(await once(child, 'exit'), [130, null])
+    })
+
+    it('searches an index and counts facets', async () => {
+      const spec = {
+        tableRef: { name: 'shops' },
+        searchable: ['name'],
+        filterable: ['town', 'number'],
+        sortable: ['number'],
+      }
+      await scene.apply({ kind: 'Index', name: 'shops', spec })
+      await scene.wait('index/shops')
+      const rows = [1, 2, 3].map(number => JSON.stringify({ town: 'Kiel', number, name: 'Lighthouse books' }))
+      const token = tokenOf((await ok(['put', 'shops', ...rows])).stdout)
+      const args = ['search', 'shops', 'lighthose', '--where', 'number >= 2', '--sort', '-number', '--facet', 'town']
+      const { stdout, stderr } = await ok([...args, '-o', 'json', '--min-token', token])
+      assert.deepEqual(
+        rowsOf(stdout).map(row => Reflect.get(Object(row), 'number')),
+        [3, 2],
+      )
+      assert.match(stderr, /about 2 found\ntown: Kiel \(2\)/)
+    })
+
+    it('leaves an import at Ctrl-C, and tells how to go on', async () => {
+      const child = start(['import', 'copy', '--import-id', 'left'])
+      assert.ok(child.stdin && child.stderr)
+      const told = text(child.stderr)
+      child.stdin.write(`${'{"n":5}\n'.repeat(200_000)}`)
+      // Rows are seen once the first chunk is written.
+      await eventually('rows of the import', async () => {
+        const { stdout } = await ok(['sql', 'SELECT count(*) AS n FROM copy WHERE n = 5', '-o', 'csv'])
+        return Number(stdout.split('\n')[1]) > 0
+      })
+      child.kill('SIGINT')
+      assert.deepEqual(await once(child, 'exit'), [130, null])
+      assert.match(await told, /--import-id left/)
     })
 
     it('uploads a blob and downloads it by its row', async () => {
