@@ -3,6 +3,7 @@
 import type { Bench } from './harness/bench.ts'
 import { filmsTable } from './harness/films.ts'
 import { startLoad } from './harness/load.ts'
+import { processorSeconds } from './harness/processor.ts'
 import { readyTable } from './harness/resources.ts'
 import { interleaved } from './harness/rounds.ts'
 import { median, medianRatio, percentile } from './harness/statistics.ts'
@@ -21,7 +22,8 @@ const batch = 100
 const replyBytes = 450
 
 export const get: Bench = async (environment, { rounds }, tell) => {
-  const { grpc, namespace } = environment
+  const { grpc, namespace, roles } = environment
+  const facade = roles?.of('facade').pid
   const table = { namespace, name: 'films' }
   const token = await readyTable(environment, table.name, filmsTable)
   await using echoServer = await startLoad<EchoServer>(new URL('load/echo-server.ts', import.meta.url))
@@ -31,11 +33,17 @@ export const get: Bench = async (environment, { rounds }, tell) => {
   await load.call('open', { grpc, token, table, rows, echo })
 
   const latencies: number[] = []
+  const processor: number[] = []
   const measured = await interleaved(
     rounds,
     {
       echo: () => load.call('echo', { seconds, concurrency }),
-      per_s: () => load.call('throughput', { seconds, concurrency }),
+      per_s: async () => {
+        const before = facade === undefined ? 0 : await processorSeconds(facade)
+        const rate = await load.call('throughput', { seconds, concurrency })
+        if (facade !== undefined) processor.push((((await processorSeconds(facade)) - before) * 1e6) / (rate * seconds))
+        return rate
+      },
       batch: () => load.call('batches', { seconds, concurrency: 4, keys: batch }),
       p50_ms: async () => {
         const round = await load.call('latencies', { rate, count: rate * latencySeconds })
@@ -54,11 +62,12 @@ export const get: Bench = async (environment, { rounds }, tell) => {
       per_s: median(measured.per_s),
       echo_per_s: median(measured.echo),
       ratio: medianRatio(measured.per_s, measured.echo),
+      ...(processor.length > 0 ? { cpu_us: median(processor) } : {}),
       batch_rows_per_s: median(measured.batch),
     },
     notes: [
       `${rounds} interleaved rounds over ${rows} films; latencies at ${rate} reads a second from when each was due, ${counted.length} samples; per_s from ${concurrency} callers over one connection`,
-      `echo: a bare grpc-js server that answers ${replyBytes} bytes; batch: ${batch} keys a call`,
+      `echo: a bare grpc-js server that answers ${replyBytes} bytes; batch: ${batch} keys a call; cpu_us: processor time of the facade a read`,
       'servers, facade, worker, operator and load share this machine',
     ],
   }

@@ -3,6 +3,7 @@
 import type { Bench } from './harness/bench.ts'
 import { startLoad } from './harness/load.ts'
 import { residentMegabytes } from './harness/memory.ts'
+import { processorSeconds } from './harness/processor.ts'
 import { createRawStream } from './harness/raw-stream.ts'
 import { readyTable } from './harness/resources.ts'
 import { interleaved } from './harness/rounds.ts'
@@ -38,12 +39,15 @@ export const ingest: Bench = async (environment, { rounds }, tell) => {
   const bytes = await load.call('open', { grpc, token, table, streams, rawStream, rows })
 
   let memory = 0
+  const processor: number[] = []
   const measured = await interleaved(
     rounds,
     {
       raw: () => load.call('raw', { inFlight }),
       ingested: async () => {
+        const before = await processorSeconds(facade)
         const rate = await load.call('ingest', undefined)
+        processor.push((((await processorSeconds(facade)) - before) * 1e6) / rows)
         memory = Math.max(memory, await residentMegabytes(facade))
         return rate
       },
@@ -58,12 +62,13 @@ export const ingest: Bench = async (environment, { rounds }, tell) => {
       ratio: medianRatio(measured.ingested, measured.raw),
       text_rows_per_s: median(measured.text),
       mb_per_s: (median(measured.ingested) * bytes) / rows / 1e6,
+      cpu_us_per_row: median(processor),
       rss_mb: memory,
     },
     notes: [
       `median of ${rounds} interleaved rounds of ${rows} flights, ${Math.round(bytes / rows)} bytes each as JSON, in chunks of a mebibyte; text: the same lines into one column`,
       `raw: batches of the same bytes in messages of 256 KiB, ${inFlight} under way`,
-      'rss_mb: the facade right after a round, the highest of all rounds',
+      'cpu_us_per_row: processor time of the facade; rss_mb: its memory right after a round, the highest of all rounds',
       'servers, facade, worker, operator and load share this machine',
     ],
   }
