@@ -2,6 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import type { StoredRow } from '../../engine/replica/change.ts'
+import type { TableReplica } from '../../engine/replica/replica.ts'
 import type { RowSnapshot } from '../../engine/replica/row-store.ts'
 import { type KeyBounds, type KeyRange, keyRange } from '../../engine/schema/key-range.ts'
 import type { Table } from '../../engine/table.ts'
@@ -24,6 +25,15 @@ export function checkKeyCount(count: number, field: string): void {
   throw new BlastyError('INVALID_ARGUMENT', { field, problem: `must hold 1 to ${maxKeys} keys` })
 }
 
+/** The replica, once its rows are as new as the token. */
+async function replicaAt(table: Table, minToken: TokenMessage, context: CallContext): Promise<TableReplica> {
+  const wanted = wantedRevision(minToken, table)
+  return (
+    table.alreadyReached(wanted) ??
+    (await patiently(context, `table ${table.log.table}`, wanted, signal => table.reached(wanted, 'rows', signal)))
+  )
+}
+
 /** The rows with these keys, all as of one revision. Throws BATCH_TOO_LARGE when they are too many bytes for one answer. */
 export async function rowsAt(
   table: Table,
@@ -31,10 +41,7 @@ export async function rowsAt(
   minToken: TokenMessage,
   context: CallContext,
 ): Promise<{ readonly rows: (StoredRow | undefined)[]; readonly token: ReturnType<typeof tokenOf> }> {
-  const wanted = wantedRevision(minToken, table)
-  const replica = await patiently(context, `table ${table.log.table}`, wanted, signal =>
-    table.reached(wanted, 'rows', signal),
-  )
+  const replica = await replicaAt(table, minToken, context)
   // Nothing is awaited from here on, so nothing changes between the first row and the last.
   let bytes = 0
   const rows = keys.map(key => {
@@ -86,10 +93,7 @@ export async function page(
   if (cursor !== undefined && (request.minToken?.tables.length ?? 0) > 0)
     throw invalid('min_token', 'is not allowed beside page_token')
   const range = rangeOf(table, request.bounds, cursor)
-  const wanted = wantedRevision(request.minToken, table)
-  const replica = await patiently(context, `table ${table.log.table}`, wanted, signal =>
-    table.reached(wanted, 'rows', signal),
-  )
+  const replica = await replicaAt(table, request.minToken, context)
   // Nothing is awaited from here on, so nobody else closes the snapshot.
   const snapshot = cursor === undefined ? replica.snapshot() : snapshots.find(table, cursor.revision)
   if (snapshot === undefined) throw expired(table, cursor)
