@@ -147,6 +147,12 @@ export const catalogue = {
     false,
     'the cursor at revision {revision} is older than what {table} still holds; start from a snapshot',
   ),
+  PAGE_TOKEN_EXPIRED: entry(
+    'FAILED_PRECONDITION',
+    410,
+    false,
+    'the listing of {table} at revision {revision} is no longer held; list anew, or go on in the newest rows with after_json {after}',
+  ),
   WAIT_TIMEOUT: entry('DEADLINE_EXCEEDED', 504, true, '{what} did not reach revision {revision} in time'),
   QUERY_FAILED: entry('INVALID_ARGUMENT', 400, false, 'the query failed: {problem}'),
   QUERY_LIMIT: entry('RESOURCE_EXHAUSTED', 429, true, 'the query was stopped at its limit of {limit}'),

@@ -1,14 +1,11 @@
 /** `reconcile`: how many Tables, then Subscriptions, the operator brings from created to Ready in a second. */
 
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { subscriptions, tables } from '../directory/kinds.ts'
 import type { Bench } from './harness/bench.ts'
 import { monotonicMillis } from './harness/clock.ts'
 import type { Environment } from './harness/environment.ts'
+import { residentMegabytes } from './harness/memory.ts'
 import { createAll, untilReady } from './harness/resources.ts'
-
-const run = promisify(execFile)
 
 const tableSpec = {
   columns: [
@@ -64,9 +61,4 @@ async function measure(
   const ready = untilReady(environment, kind, [...specs.keys()])
   await Promise.all([createAll(environment, kind, specs), ready])
   return (monotonicMillis() - begin) / 1000
-}
-
-async function residentMegabytes(pid: number): Promise<number> {
-  const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)])
-  return Number(stdout) / 1024
 }

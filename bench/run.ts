@@ -4,15 +4,26 @@ import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { archive } from './archive.ts'
 import { freshness } from './freshness.ts'
+import { get } from './get.ts'
 import type { Bench, BenchOptions } from './harness/bench.ts'
 import { openEnvironment } from './harness/environment.ts'
 import { rounded } from './harness/statistics.ts'
+import { ingest } from './ingest.ts'
 import { reconcile } from './reconcile.ts'
 import { recover } from './recover.ts'
 import { search } from './search.ts'
 import { write } from './write.ts'
 
-const benches: Readonly<Record<string, Bench>> = { reconcile, write, freshness, search, archive, recover }
+const benches: Readonly<Record<string, Bench>> = {
+  reconcile,
+  write,
+  freshness,
+  search,
+  archive,
+  recover,
+  ingest,
+  get,
+}
 const devFile = fileURLToPath(new URL('../.blasty/dev.json', import.meta.url))
 const whole = (text: string): number => {
   const value = Number(text)

@@ -1,10 +1,9 @@
 /** `write`: rows a second through the facade, held against raw atomic batches and against a bare unary call. */
 
-import { connectStreams } from '../backends/streams/connect.ts'
-import { logStreamConfig } from '../engine/log/log.ts'
 import type { Bench } from './harness/bench.ts'
 import { filmsTable } from './harness/films.ts'
 import { startLoad } from './harness/load.ts'
+import { createRawStream } from './harness/raw-stream.ts'
 import { readyTable } from './harness/resources.ts'
 import { interleaved } from './harness/rounds.ts'
 import { median, medianRatio } from './harness/statistics.ts'
@@ -54,21 +53,4 @@ export const write: Bench = async (environment, { rounds }, tell) => {
       'servers, facade, worker, operator and load share this machine',
     ],
   }
-}
-
-/** A stream with the settings of a Table's log, and returns its name. */
-async function createRawStream(options: {
-  servers: readonly string[]
-  user: string
-  password: string
-}): Promise<string> {
-  const name = 'bench-raw'
-  const streams = await connectStreams({ ...options, name: 'bench' })
-  try {
-    const log = { stream: name, tableUid: name, maxBytes: 20 * 1024 ** 3, replicas: 1, epoch: 0, metadata: {} }
-    await streams.admin.streams.add(logStreamConfig(log))
-  } finally {
-    await streams.close()
-  }
-  return name
 }

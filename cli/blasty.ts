@@ -1,12 +1,22 @@
 #!/usr/bin/env node
-/** The command line: one program for all roles. */
+/** The command line: one program for all roles, and for working with data. */
 
+import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { type RoleName, type RoleOptions, serve } from './roles.ts'
+import { addBlobs } from './data/blob.ts'
+import { addExporting } from './data/export.ts'
+import { exitCodes } from './data/failure.ts'
+import { addFollowing } from './data/follow.ts'
+import { addImporting } from './data/import.ts'
+import { addPutting } from './data/put.ts'
+import { addReading } from './data/read.ts'
+import type { RoleName, RoleOptions } from './roles.ts'
 
-const program = new Command('blasty').description(
-  'Tables with a change log, SQL, search and live feeds on your own backends',
-)
+/** As kubectl-blasty on the PATH it is `kubectl blasty`. */
+const called = basename(process.argv[1] ?? '').startsWith('kubectl-') ? 'kubectl blasty' : 'blasty'
+const program = new Command(called)
+  .description('Tables with a change log, SQL, search and live feeds on your own backends')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodes.usage))
 
 const roles: readonly (readonly [name: string, roles: readonly RoleName[], description: string])[] = [
   ['operator', ['operator'], 'reconcile custom resources; the only role that writes to Kubernetes'],
@@ -59,7 +69,13 @@ for (const [name, served, description] of roles) {
         .env('BLASTY_LOG_LEVEL')
         .default('info'),
     )
-    .action((options: RoleOptions) => serve(served, options))
+    .action(async (options: RoleOptions) => {
+      // What roles need takes a second to load; data commands do without.
+      const { serve } = await import('./roles.ts')
+      await serve(served, options)
+    })
 }
+
+for (const add of [addReading, addPutting, addFollowing, addImporting, addExporting, addBlobs]) add(program)
 
 await program.parseAsync()

@@ -144,6 +144,12 @@ export class Table {
     return replica
   }
 
+  /** The replica, if its rows are where `reached` would wait for: most readers need no wait, nor a timer for one. */
+  alreadyReached(revision: number): TableReplica | undefined {
+    const replica = this.#opened
+    return replica !== undefined && replica.revision >= Math.max(revision, replica.openedAt) ? replica : undefined
+  }
+
   /** Somebody knows that the lake holds so much. */
   noteArchived(revision: number): void {
     this.#opened?.noteArchived(revision)

@@ -12,12 +12,11 @@ import { type Expectation, optimisticConditions, settleConditions } from './cond
 import { groupCommit } from './group.ts'
 import { type ChangeLog, logState } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
+import { checkRowSize, type PackedRows, RowPacker } from './packed.ts'
 import { headersOf, type Operation, rowSeparator } from './record.ts'
 
 /** Most rows of one atomic write: a batch of 1,000 messages less the mutation marker and the guard. */
 export const maxBatchRows = 998
-/** Longest row as JSON, in bytes: a message of a mebibyte less its headers. */
-export const maxRowBytes = 1_000_000
 /** Most bytes of one atomic write. */
 export const maxBatchBytes = 16 * 1024 * 1024
 
@@ -64,6 +63,8 @@ export type LogWriter = {
   readonly write: (changes: readonly RowChange[], options: WriteOptions) => Promise<Committed>
   /** Appends rows to a Table without a key. */
   readonly append: (rows: readonly Row[], options: WriteOptions) => Promise<Committed>
+  /** Appends rows that are packed already, at least one. */
+  readonly appendPacked: (packed: PackedRows, options: WriteOptions) => Promise<Committed>
 }
 
 export type WriterOptions = {
@@ -73,8 +74,6 @@ export type WriterOptions = {
   readonly publishTimeoutMillis?: number
 }
 
-/** Rows of an append-only Table are packed into messages of about this many bytes. */
-const appendMessageBytes = 256 * 1024
 const empty = Buffer.from('{}')
 /** How often a publish that nobody answers for (no leader, a restart) is tried again: about ten seconds in all. */
 const absentAttempts = 15
@@ -170,6 +169,14 @@ export function logWriter(
   }
 
   const grouped = groupCommit(commit)
+  const appendPacked = async ({ bodies, rows }: PackedRows, options: WriteOptions): Promise<Committed> => {
+    const subject = log.subjects.rows
+    const committed = await grouped(
+      bodies.map(body => ({ op: 'append', subject, body })),
+      options,
+    )
+    return { ...committed, count: rows }
+  }
   return {
     write: (changes, options) => {
       if (changes.length === 0)
@@ -179,11 +186,9 @@ export function logWriter(
     append: (rows, options) => {
       if (rows.length === 0)
         throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
-      return grouped(packRows(rows, log.subjects.rows), options).then(committed => ({
-        ...committed,
-        count: rows.length,
-      }))
+      return appendPacked(packRows(rows), options)
     },
+    appendPacked,
   }
 }
 
@@ -226,31 +231,15 @@ function messagesOf(
 
 function bodyOf(row: Row, index: number): Buffer {
   const body = Buffer.from(JSON.stringify(row))
-  if (body.length > maxRowBytes)
-    throw new BlastyError('ROW_TOO_LARGE', { row: index, bytes: body.length, limit: maxRowBytes })
+  checkRowSize(index, body.length)
   return body
 }
 
-function packRows(rows: readonly Row[], subject: string): Encoded[] {
-  const messages: Encoded[] = []
-  let parts: Buffer[] = []
-  let bytes = 0
-  const flush = () => {
-    if (parts.length === 0) return
-    const body = Buffer.concat([Buffer.from('['), ...parts, Buffer.from(']')])
-    messages.push({ op: 'append', subject, body })
-    parts = []
-    bytes = 0
-  }
-  rows.forEach((row, index) => {
-    const body = bodyOf(row, index)
-    if (bytes + body.length > appendMessageBytes) flush()
-    if (parts.length > 0) parts.push(rowSeparator)
-    parts.push(body)
-    bytes += body.length + rowSeparator.length
-  })
-  flush()
-  return messages
+function packRows(rows: readonly Row[]): PackedRows {
+  const encoded = rows.map(bodyOf)
+  const packer = new RowPacker(encoded.reduce((sum, body) => sum + body.length + rowSeparator.length, 0))
+  for (const body of encoded) packer.copy(body, 0, body.length)
+  return packer.finish()
 }
 
 function checkSize(rows: readonly Encoded[]): void {

@@ -7,6 +7,7 @@ import type { Database } from 'lmdb'
 import { BlastyError } from '../../base/errors.ts'
 import type { LogBatch } from '../log/record.ts'
 import type { KeyEncoder } from '../schema/key.ts'
+import type { KeyRange } from '../schema/key-range.ts'
 import type { RowCodec } from '../schema/rows.ts'
 import { binary, openCacheStore } from './cache-store.ts'
 import {
@@ -30,8 +31,8 @@ export type RowStoreIdentity = { readonly tableUid: string; readonly epoch: numb
 export type RowSnapshot = {
   readonly revision: number
   readonly open: boolean
-  /** Rows in key order, behind `after` when given. */
-  readonly rows: (after?: Buffer) => Iterable<{ readonly key: Buffer; readonly row: StoredRow }>
+  /** Rows in key order, behind `after` and within `range` when given; `after` lies within it. */
+  readonly rows: (after?: Buffer, range?: KeyRange) => Iterable<{ readonly key: Buffer; readonly row: StoredRow }>
   readonly close: () => void
 }
 
@@ -161,10 +162,10 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
         get open() {
           return open
         },
-        rows: function* (after) {
+        rows: function* (after, range = {}) {
           checkOpen(open)
-          const range = rows.getRange({ transaction, ...(after === undefined ? {} : { start: after }) })
-          for (const { key, value } of range) {
+          const bounds = after === undefined ? range : { ...range, start: after }
+          for (const { key, value } of rows.getRange({ transaction, ...bounds })) {
             if (after?.equals(key)) continue
             yield { key, row: decodeStored(value) }
             checkOpen(open)

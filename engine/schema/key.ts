@@ -93,7 +93,10 @@ function partOf(type: string): Part {
   }
 }
 
-/** Encodes the key of a canonical row (or of its key columns alone). Throws KEY_TOO_LONG. */
+/**
+ * Encodes the key of a canonical row (or of its key columns alone). Of leading key columns alone it makes the bytes that every
+ * key with these values begins with. Throws KEY_TOO_LONG.
+ */
 export type KeyEncoder = (row: Row) => Buffer
 
 export function keyEncoder(schema: TableSchema): KeyEncoder {
@@ -103,7 +106,10 @@ export function keyEncoder(schema: TableSchema): KeyEncoder {
     return { name, encode: partOf(column.type) }
   })
   return row => {
-    const encoded = parts.map(({ name, encode }) => encode(row[name] ?? null))
+    const encoded = parts.flatMap(({ name, encode }) => {
+      const value = row[name]
+      return value === undefined ? [] : [encode(value)]
+    })
     const key = encoded.length === 1 && encoded[0] ? encoded[0] : Buffer.concat(encoded)
     if (key.length > maxKeyBytes) throw new BlastyError('KEY_TOO_LONG', { bytes: key.length, limit: maxKeyBytes })
     return key

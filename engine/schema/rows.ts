@@ -1,6 +1,7 @@
 /** From what a client sends to a row in canonical form: every column checked, every problem named at once. */
 
 import { BlastyError, type FieldViolation } from '../../base/errors.ts'
+import { rowText } from './row-text.ts'
 import type { Column, Json, Row, TableSchema } from './schema.ts'
 import { type Normalise, normaliserOf, ValueProblem } from './values.ts'
 
@@ -20,8 +21,12 @@ export type RowCodec = {
   readonly row: (value: unknown, place: string) => Row
   /** The key columns alone; other columns are refused. */
   readonly key: (value: unknown, place: string) => Row
+  /** The first key columns, one or more; a later one without those before it is refused. */
+  readonly keyPrefix: (value: unknown, place: string) => Row
   /** Parses the body of a log record, written under this or an earlier schema; retired columns are dropped, absent ones are null. */
   readonly decode: (body: Uint8Array) => Row
+  /** The JSON text of what `decode` returns, mostly without decoding. */
+  readonly text: (body: Uint8Array) => string
 }
 
 function fieldOf(column: Column, isKey: boolean): Field {
@@ -85,7 +90,7 @@ export function rowCodec(schema: TableSchema, table: string): RowCodec {
         if (!known.has(name) && given[name] !== undefined) {
           violations.push({
             field: `${place}.${name}`,
-            description: fields === keyFields ? 'is no key column' : 'is no column of the table',
+            description: known === keys ? 'is no key column' : 'is no column of the table',
           })
         }
       }
@@ -95,19 +100,26 @@ export function rowCodec(schema: TableSchema, table: string): RowCodec {
   }
 
   const names = new Set(byName.keys())
+  const textOf = rowText(schema)
+  const decode = (body: Uint8Array): Row => {
+    const given = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as Record<
+      string,
+      Json
+    >
+    const row: Record<string, Json> = {}
+    for (const field of all) row[field.name] = given[field.name] ?? null
+    return row
+  }
   return {
     schema,
     row: (value, place) => check(value, place, all, names),
     key: (value, place) => check(value, place, keyFields, keys),
-    decode: body => {
-      const given = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as Record<
-        string,
-        Json
-      >
-      const row: Record<string, Json> = {}
-      for (const field of all) row[field.name] = given[field.name] ?? null
-      return row
+    keyPrefix: (value, place) => {
+      const given = typeof value === 'object' && value !== null ? Object.keys(value).length : 0
+      return check(value, place, keyFields.slice(0, Math.max(1, given)), keys)
     },
+    decode,
+    text: body => textOf(body) ?? JSON.stringify(decode(body)),
   }
 }
 

@@ -114,7 +114,8 @@ function boolean(value: unknown): boolean {
 const datePattern = /^(\d{4})-(\d{2})-(\d{2})$/
 const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-function validDate(year: number, month: number, day: number): boolean {
+/** Whether a day exists, in the years 1 to 9999. */
+export function validDate(year: number, month: number, day: number): boolean {
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > (monthDays[month - 1] ?? 0)) return false
   return month !== 2 || day < 29 || (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0))
 }

@@ -50,6 +50,7 @@ it('a client that knows only reflection writes and reads a typed row', async t =
       assert.deepEqual(table.key?.read(key, 'key'), { id: 'tt1' })
       return { row: table.row.write(stored), revision: 1n }
     },
+    batchGet: unused,
     list: unused,
     delete: unused,
     watch: unused,

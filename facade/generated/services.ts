@@ -12,7 +12,7 @@ import type { CallContext, DynamicHandler } from '../grpc/context.ts'
 import type { ReflectionIndex } from '../grpc/reflection-index.ts'
 import type { GrpcServer } from '../grpc/server.ts'
 import { appendOnly, type ConditionField, conditionOf } from '../services/condition.ts'
-import { page, rowAt } from '../services/rows.ts'
+import { checkKeyCount, type PageRequest, page, rowAt, rowsAt } from '../services/rows.ts'
 import type { Scope } from '../services/scope.ts'
 import type { Searchable } from '../services/searchable.ts'
 import type { Snapshots } from '../services/snapshots.ts'
@@ -20,6 +20,7 @@ import { eventKinds, timestampOf, watchFor } from '../services/subscription.ts'
 import { positionOf, type TokenMessage } from '../services/token.ts'
 import { write } from '../services/write.ts'
 import type { ColumnsCodec } from './codec.ts'
+import { boundsOf, type ListRange } from './list-range.ts'
 import { compileTableProto, type TableProto } from './table-proto.ts'
 
 type Live = { readonly proto: TableProto; readonly namespace: string; readonly name: string }
@@ -86,7 +87,8 @@ type PutRequest = WriteRequest & {
 type WriteRequest = { readonly mutationId: string; readonly ackLevel: AckLevel }
 type DeleteRequest = WriteRequest & Pick<PutRequest, 'condition'> & { readonly key?: object }
 type GetRequest = { readonly key?: object; readonly minToken?: TokenMessage }
-type ListRequest = { readonly pageSize: number; readonly pageToken: string; readonly minToken?: TokenMessage }
+type BatchGetRequest = { readonly keys: readonly object[]; readonly minToken?: TokenMessage }
+type ListRequest = Omit<PageRequest, 'bounds'> & ListRange
 
 function handlersOf(options: TableServicesOptions, { proto, namespace, name }: Live): Record<string, DynamicHandler> {
   const { scope, searchable, snapshots } = options
@@ -95,9 +97,9 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
     if (proto.key === undefined) throw new BlastyError('UNSUPPORTED', { what: 'a key', instead: 'the table has none' })
     return proto.key
   }
-  const keyOf = ({ table }: ServedTable, key: object | undefined): Row => {
-    if (key === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: 'key', problem: 'is required' })
-    return table.schemas.codec.key(keyCodec().read(key, 'key'), 'key')
+  const keyOf = ({ table }: ServedTable, key: object | undefined, place = 'key'): Row => {
+    if (key === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: place, problem: 'is required' })
+    return table.schemas.codec.key(keyCodec().read(key, place), place)
   }
   const typed = ({ table }: ServedTable, row: StoredRow) => proto.row.write(row.row(table.schemas.codec))
   const answer = (written: Awaited<ReturnType<typeof write>>) => {
@@ -113,14 +115,20 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
       return { row: typed(served, row), revision: BigInt(row.revision), token }
     }) as DynamicHandler,
 
-    list: (async ({ pageSize, pageToken, minToken }: ListRequest, context: CallContext) => {
+    batchGet: (async ({ keys, minToken }: BatchGetRequest, context: CallContext) => {
+      const served = scope.table(context.identity, ref, 'table', 'Get')
+      checkKeyCount(keys.length, 'keys')
+      const encoded = keys.map((key, index) => served.table.schemas.encodeKey(keyOf(served, key, `keys[${index}]`)))
+      const { rows, token } = await rowsAt(served.table, encoded, minToken, context)
+      const results = rows.map(row => (row ? { row: typed(served, row), revision: BigInt(row.revision) } : {}))
+      return { results, token }
+    }) as DynamicHandler,
+
+    list: (async ({ pageSize, pageToken, minToken, ...range }: ListRequest, context: CallContext) => {
       const served = scope.table(context.identity, ref, 'table', 'List')
-      const { rows, nextPageToken, token } = await page(
-        served.table,
-        { pageSize, pageToken, minToken },
-        snapshots,
-        context,
-      )
+      const bounds = boundsOf(served.table.schemas.codec, proto.keyPrefix, range)
+      const request = { pageSize, pageToken, minToken, bounds }
+      const { rows, nextPageToken, token } = await page(served.table, request, snapshots, context)
       return {
         rows: rows.map(row => typed(served, row)),
         revisions: rows.map(row => BigInt(row.revision)),

@@ -3,10 +3,11 @@
 import type { TableSchema } from '../../engine/schema/schema.ts'
 import { tableNames } from '../../engine/schema/service-names.ts'
 import { columnFields } from './columns.ts'
-import type { ProtoField, ProtoFile, ProtoMessage, ProtoMethod } from './model.ts'
-import { defaultJsonName } from './names.ts'
+import { keyMessages } from './key-messages.ts'
+import { type FieldSpec, type Local, message, repeated, writeOptions, written } from './messages.ts'
+import type { ProtoFile, ProtoMessage, ProtoMethod } from './model.ts'
 
-/** The proto file of a Table: keyed ones have Get, List, Put, Delete and Watch; append-only ones Put and Watch. */
+/** The proto file of a Table: keyed ones have Get, BatchGet, List, Put, Delete and Watch; append-only ones Put and Watch. */
 export function tableFile(namespace: string, table: string, schema: TableSchema): ProtoFile {
   const names = tableNames(namespace, table)
   const { fields, reserved } = columnFields(schema)
@@ -21,7 +22,7 @@ export function tableFile(namespace: string, table: string, schema: TableSchema)
   }
   const messages = [
     row,
-    ...(keyed ? keyedMessages(names.prefix, keyFields, local) : []),
+    ...(keyed ? keyMessages(names.prefix, keyFields, local) : []),
     ...putMessages(names.prefix, local, keyed),
     ...watchMessages(names.prefix, local),
   ]
@@ -65,83 +66,13 @@ function methods(service: string, keyed: boolean): ProtoMethod[] {
   if (!keyed) return [put, watch]
   return [
     method('Get', 'Reads one row by its key.'),
-    method('List', 'Reads a page of rows in the order of the key.'),
+    method('BatchGet', 'Reads up to 1,000 rows by their keys, all at one revision.'),
+    method('List', 'Reads a page of rows in the order of the key, all pages at one revision.'),
     put,
     method('Delete', 'Deletes the row with this key, if there is one.'),
     watch,
   ]
 }
-
-type Local = (suffix: string) => string
-type FieldSpec = readonly [name: string, type: string, comment: string, more?: Partial<ProtoField>]
-
-/** A message whose fields are numbered from 1 in their order. */
-function message(name: string, comment: string, specs: readonly FieldSpec[], oneofs: ProtoMessage['oneofs'] = []) {
-  const fields = specs.map(([field, type, text, more], i) => ({
-    name: field,
-    number: i + 1,
-    type,
-    jsonName: defaultJsonName(field),
-    comment: text,
-    ...more,
-  }))
-  return { name, comment, fields, oneofs }
-}
-
-const minToken: FieldSpec = ['min_token', '.blasty.v1.Token', 'What is read must be at least this new.']
-const token: FieldSpec = ['token', '.blasty.v1.Token', 'The revision served.']
-const cursor: FieldSpec = [
-  'cursor',
-  '.blasty.v1.TablePosition',
-  'Position to resume after; unset while a batch goes on.',
-]
-const repeated = { label: 'repeated' as const }
-
-function keyedMessages(prefix: string, keyFields: readonly ProtoField[], local: Local): ProtoMessage[] {
-  const service = `${prefix}Service`
-  return [
-    { name: `${prefix}Key`, comment: 'The primary key of a row.', fields: keyFields },
-    message(`${service}GetRequest`, 'One key.', [['key', local('Key'), 'The key.'], minToken]),
-    message(`${service}GetResponse`, 'One row.', [
-      ['row', local('Row'), 'The row.'],
-      ['revision', 'uint64', 'Revision of its last change.'],
-      token,
-    ]),
-    message(`${service}ListRequest`, 'A page of a listing.', [
-      ['page_size', 'uint32', 'Rows a page, 1 to 1,000; 0 = 100.'],
-      ['page_token', 'string', 'The next_page_token of the page before.'],
-      minToken,
-    ]),
-    message(`${service}ListResponse`, 'A page of rows.', [
-      ['rows', local('Row'), 'Rows in the order of the key.', repeated],
-      ['revisions', 'uint64', 'Revision of the last change of each row.', repeated],
-      ['next_page_token', 'string', 'Asks for the next page; empty on the last.'],
-      token,
-    ]),
-    message(
-      `${service}DeleteRequest`,
-      'One key to delete.',
-      [
-        ['key', local('Key'), 'The key.'],
-        ['if_revision', 'uint64', 'The last change of the row must have this revision.', { oneof: 'condition' }],
-        ...writeOptions,
-      ],
-      [{ name: 'condition', comment: 'What must hold of the row before.' }],
-    ),
-    message(`${service}DeleteResponse`, 'A row deleted.', written),
-  ]
-}
-
-const writeOptions: readonly FieldSpec[] = [
-  ['mutation_id', 'string', 'Makes a retry safe; at most 128 characters.'],
-  ['ack_level', '.blasty.v1.AckLevel', 'How far the change must have come before the answer.', { isEnum: true }],
-]
-const written: readonly FieldSpec[] = [
-  ['revision', 'uint64', 'Revision of the change.'],
-  ['token', '.blasty.v1.Token', 'Position of the change.'],
-  ['replayed', 'bool', 'True when this mutation_id had been written before.'],
-  ['ack_level', '.blasty.v1.AckLevel', 'The level reached.', { isEnum: true }],
-]
 
 function putMessages(prefix: string, local: Local, keyed: boolean): ProtoMessage[] {
   const conditions: FieldSpec[] = [
@@ -158,6 +89,12 @@ function putMessages(prefix: string, local: Local, keyed: boolean): ProtoMessage
     message(`${prefix}ServicePutResponse`, 'A row put.', written),
   ]
 }
+
+const cursor: FieldSpec = [
+  'cursor',
+  '.blasty.v1.TablePosition',
+  'Position to resume after; unset while a batch goes on.',
+]
 
 function watchMessages(prefix: string, local: Local): ProtoMessage[] {
   const start = { oneof: 'start' }

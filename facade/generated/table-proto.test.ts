@@ -50,7 +50,14 @@ describe('the proto file of a Table', () => {
 
   it('has the methods that the Table can serve', () => {
     const methods = (table: TableProto) => table.service.methods.map(({ name }) => name)
-    assert.deepEqual(methods(compileTableProto('n', 'films', keyed(['id']))), ['Get', 'List', 'Put', 'Delete', 'Watch'])
+    assert.deepEqual(methods(compileTableProto('n', 'films', keyed(['id']))), [
+      'Get',
+      'BatchGet',
+      'List',
+      'Put',
+      'Delete',
+      'Watch',
+    ])
     const events = compileTableProto('n', 'events', appendOnly)
     assert.deepEqual(methods(events), ['Put', 'Watch'])
     assert.equal(events.key, undefined)

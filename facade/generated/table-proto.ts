@@ -29,6 +29,8 @@ export type TableProto = {
   readonly row: ColumnsCodec
   /** Unset for an append-only Table. */
   readonly key?: ColumnsCodec
+  /** Of leading key columns; unset as `key` is. */
+  readonly keyPrefix?: ColumnsCodec
 }
 
 const known = new Map(
@@ -49,6 +51,7 @@ export function compileTableProto(namespace: string, table: string, schema: Tabl
   const service = registry.getService(names.service)
   const row = registry.getMessage(`${names.package}.${names.prefix}Row`)
   const key = registry.getMessage(`${names.package}.${names.prefix}Key`)
+  const keyPrefix = registry.getMessage(`${names.package}.${names.prefix}KeyPrefix`)
   if (!file || !service || !row) throw new BlastyError('INTERNAL', { id: `no descriptor for ${names.service}` })
   const codec = (desc: DescMessage) => columnsCodec(desc, schema, `${namespace}/${table}`)
   return {
@@ -59,5 +62,6 @@ export function compileTableProto(namespace: string, table: string, schema: Tabl
     descriptorSet: create(FileDescriptorSetSchema, { file: dependenciesFirst(file).map(({ proto }) => proto) }),
     row: codec(row),
     ...(key ? { key: codec(key) } : {}),
+    ...(keyPrefix ? { keyPrefix: codec(keyPrefix) } : {}),
   }
 }

@@ -21,12 +21,12 @@ import {
 } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
 import { keyOf, rowMessage } from './json.ts'
-import { page, rowAt, rowsAt } from './rows.ts'
+import { boundsOf } from './key-bounds.ts'
+import { checkKeyCount, page, rowAt, rowsAt } from './rows.ts'
 import { patiently, type Scope } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
 import { positionOf, wantedRevision } from './token.ts'
 
-const maxKeys = 1000
 /** Longest run of one statement, in milliseconds. */
 const queryMillis = 60_000
 
@@ -45,16 +45,16 @@ export function queryService(
     },
     async batchGet({ table: ref, keysJson, minToken }, context) {
       const { table } = scope.table(context.identity, ref, 'table', 'Get')
-      if (keysJson.length === 0 || keysJson.length > maxKeys) {
-        throw new BlastyError('INVALID_ARGUMENT', { field: 'keys_json', problem: `must hold 1 to ${maxKeys} keys` })
-      }
+      checkKeyCount(keysJson.length, 'keys_json')
       const keys = keysJson.map((text, index) => keyOf(table, text, `keys_json[${index}]`).encoded)
       const { rows, token } = await rowsAt(table, keys, minToken, context)
       return { results: rows.map(row => (row === undefined ? {} : { row: rowMessage(table, row) })), token }
     },
-    async list({ table: ref, pageSize, pageToken, minToken }, context) {
+    async list({ table: ref, pageSize, pageToken, minToken, range }, context) {
       const { table } = scope.table(context.identity, ref, 'table', 'List')
-      const { rows, nextPageToken, token } = await page(table, { pageSize, pageToken, minToken }, snapshots, context)
+      const bounds = boundsOf(table, range)
+      const request = { pageSize, pageToken, minToken, bounds }
+      const { rows, nextPageToken, token } = await page(table, request, snapshots, context)
       return { rows: rows.map(row => rowMessage(table, row)), nextPageToken, token }
     },
   }

@@ -3,14 +3,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isBlastyError } from '../../base/errors.ts'
+import type { KeyBounds } from '../../engine/schema/key-range.ts'
 import { patience } from '../../engine/testing.ts'
-import { type Page, page } from './rows.ts'
+import { type Page, page, rowsAt } from './rows.ts'
 import { Snapshots } from './snapshots.ts'
 import { callContext, type ServedForTest, servedTable } from './testing.ts'
 
 const options = () => ({ principal: 'p', schema: 1, signal: patience() })
 const put = (id: string, year: number) => ({ op: 'put' as const, row: { id, year } })
-const expired = (error: unknown) => isBlastyError(error, 'CURSOR_EXPIRED')
+const expired = (error: unknown) => isBlastyError(error, 'PAGE_TOKEN_EXPIRED')
 const invalid = (error: unknown) => isBlastyError(error, 'INVALID_ARGUMENT')
 
 const list = (
@@ -18,7 +19,8 @@ const list = (
   snapshots: Snapshots,
   pageToken = '',
   pageSize = 10,
-): Promise<Page> => page(table, { pageSize, pageToken, minToken: undefined }, snapshots, callContext())
+  bounds?: KeyBounds,
+): Promise<Page> => page(table, { pageSize, pageToken, minToken: undefined, bounds }, snapshots, callContext())
 
 test('all pages show the revision of the first, while rows are written and others list', async () => {
   const served = await servedTable()
@@ -51,6 +53,11 @@ test('all pages show the revision of the first, while rows are written and other
   await served.on.close()
 })
 
+const forged = (token: string, change: object) =>
+  Buffer.from(JSON.stringify({ ...JSON.parse(String(Buffer.from(token, 'base64url'))), ...change })).toString(
+    'base64url',
+  )
+
 test('a page token of a snapshot that is no longer held, of another table, or made up is refused', async () => {
   const [one, two] = [await servedTable(), await servedTable()]
   const snapshots = new Snapshots()
@@ -68,6 +75,9 @@ test('a page token of a snapshot that is no longer held, of another table, or ma
     '%',
     Buffer.from('null').toString('base64url'),
     Buffer.from('{"uid":1}').toString('base64url'),
+    forged(nextPageToken, { after: 'AAEC' }),
+    forged(nextPageToken, { after: '' }),
+    forged(nextPageToken, { start: 5 }),
   ]) {
     await assert.rejects(list(one, snapshots, token), invalid)
   }
@@ -92,5 +102,86 @@ test('a listing whose replica was closed and opened again says that its cursor h
   await assert.rejects(list(again, snapshots, nextPageToken), expired)
   assert.equal((await list(again, snapshots)).rows.length, 10)
   snapshots.close()
+  await served.on.close()
+})
+
+test('a listing that has expired says behind which key to go on, and goes on there', async () => {
+  const served = await servedTable()
+  const { table } = served.served
+  await table.writer.write(
+    Array.from({ length: 20 }, (_, i) => put(`k${10 + i}`, 1)),
+    options(),
+  )
+  const { nextPageToken } = await list(served, new Snapshots())
+  const error: unknown = await list(served, new Snapshots(), nextPageToken).catch(error => error)
+  assert.ok(isBlastyError(error, 'PAGE_TOKEN_EXPIRED'))
+  assert.equal(error.details.after, '{"id":"k19"}')
+  const after = table.schemas.codec.keyPrefix(JSON.parse(String(error.details.after)), 'after')
+  const { rows, nextPageToken: end } = await list(served, new Snapshots(), '', 10, { after })
+  assert.deepEqual(
+    rows.map(row => row.row(table.schemas.codec).id),
+    Array.from({ length: 10 }, (_, i) => `k${20 + i}`),
+  )
+  assert.equal(end, '')
+  await served.on.close()
+})
+
+test('a range is listed in pages of its own, with the range repeated or left out, and never with another', async () => {
+  const served = await servedTable()
+  const { table } = served.served
+  const ids = ['a', 'ab', 'ab1', 'ab2', 'ab3', 'abä', 'ac', 'b']
+  await table.writer.write(
+    ids.map(id => put(id, 1)),
+    options(),
+  )
+  const snapshots = new Snapshots()
+  const all = async (bounds: KeyBounds, repeat: boolean) => {
+    const found: unknown[] = []
+    let token = ''
+    do {
+      const { rows, nextPageToken } = await list(
+        served,
+        snapshots,
+        token,
+        2,
+        token === '' || repeat ? bounds : undefined,
+      )
+      found.push(...rows.map(row => row.row(table.schemas.codec).id))
+      token = nextPageToken
+    } while (token !== '')
+    return found
+  }
+  for (const repeat of [false, true]) {
+    assert.deepEqual(await all({ startsWith: 'ab' }, repeat), ['ab', 'ab1', 'ab2', 'ab3', 'abä'])
+    assert.deepEqual(await all({ prefix: { id: 'ab' } }, repeat), ['ab'])
+    assert.deepEqual(await all({ from: { id: 'ab' }, until: { id: 'ac' } }, repeat), ['ab', 'ab1', 'ab2', 'ab3', 'abä'])
+    assert.deepEqual(await all({ after: { id: 'ab3' } }, repeat), ['abä', 'ac', 'b'])
+    assert.deepEqual(await all({ from: { id: 'c' } }, repeat), [])
+    assert.deepEqual(await all({ from: { id: 'b' }, until: { id: 'a' } }, repeat), [])
+  }
+  const { nextPageToken } = await list(served, snapshots, '', 2, { startsWith: 'ab' })
+  await assert.rejects(list(served, snapshots, nextPageToken, 2, { startsWith: 'a' }), invalid)
+  await assert.rejects(list(served, snapshots, nextPageToken, 2, { from: { id: 'b' }, until: { id: 'a' } }), invalid)
+  snapshots.close()
+  await served.on.close()
+})
+
+test('many keys are read at one revision, missing ones are told, and too much for one answer is refused', async () => {
+  const served = await servedTable()
+  const { table } = served.served
+  const { encodeKey, codec } = table.schemas
+  await table.writer.write([put('a', 1), put('b', 2)], options())
+  const title = 'x'.repeat(900_000)
+  const { revision } = await table.writer.write([{ op: 'put', row: { id: 'big', title } }], options())
+  const { uid: tableUid, epoch } = table.descriptor
+  const minToken = { tables: [{ tableUid, epoch, revision: BigInt(revision) }] }
+  const keys = (...ids: string[]) => ids.map(id => encodeKey({ id }))
+  const { rows } = await rowsAt(table, keys('b', 'none', 'a', 'b'), minToken, callContext())
+  assert.deepEqual(
+    rows.map(row => row?.row(codec).year),
+    [2, undefined, 1, 2],
+  )
+  const many = keys(...Array.from({ length: 40 }, () => 'big'))
+  await assert.rejects(rowsAt(table, many, minToken, callContext()), error => isBlastyError(error, 'BATCH_TOO_LARGE'))
   await served.on.close()
 })

@@ -1,30 +1,57 @@
-/** Reading rows by key: one, many at one revision, and pages of all. */
+/** Reading rows by key: one, many at one revision, and pages of a range. */
 
 import { BlastyError } from '../../base/errors.ts'
 import type { StoredRow } from '../../engine/replica/change.ts'
+import type { TableReplica } from '../../engine/replica/replica.ts'
+import type { RowSnapshot } from '../../engine/replica/row-store.ts'
+import { type KeyBounds, type KeyRange, keyRange } from '../../engine/schema/key-range.ts'
 import type { Table } from '../../engine/table.ts'
 import type { CallContext } from '../grpc/context.ts'
+import { type PageCursor, pageCursor, pageToken, sameRange } from './page-token.ts'
 import { patiently } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type TokenMessage, tokenOf, wantedRevision } from './token.ts'
 
+const maxKeys = 1000
 const defaultPageSize = 100
 const maxPageSize = 1000
 const maxPageBytes = 2 * 1024 * 1024
+/** Bytes of the rows of one answer that the caller did not ask for by pages. */
+const maxAnswerBytes = 32 * 1024 * 1024
 
-/** The rows with these keys, all as of one revision. */
+/** Throws INVALID_ARGUMENT for none, or too many. */
+export function checkKeyCount(count: number, field: string): void {
+  if (count > 0 && count <= maxKeys) return
+  throw new BlastyError('INVALID_ARGUMENT', { field, problem: `must hold 1 to ${maxKeys} keys` })
+}
+
+/** The replica, once its rows are as new as the token. */
+async function replicaAt(table: Table, minToken: TokenMessage, context: CallContext): Promise<TableReplica> {
+  const wanted = wantedRevision(minToken, table)
+  return (
+    table.alreadyReached(wanted) ??
+    (await patiently(context, `table ${table.log.table}`, wanted, signal => table.reached(wanted, 'rows', signal)))
+  )
+}
+
+/** The rows with these keys, all as of one revision. Throws BATCH_TOO_LARGE when they are too many bytes for one answer. */
 export async function rowsAt(
   table: Table,
   keys: readonly Buffer[],
   minToken: TokenMessage,
   context: CallContext,
 ): Promise<{ readonly rows: (StoredRow | undefined)[]; readonly token: ReturnType<typeof tokenOf> }> {
-  const wanted = wantedRevision(minToken, table)
-  const replica = await patiently(context, `table ${table.log.table}`, wanted, signal =>
-    table.reached(wanted, 'rows', signal),
-  )
+  const replica = await replicaAt(table, minToken, context)
   // Nothing is awaited from here on, so nothing changes between the first row and the last.
-  return { rows: keys.map(key => replica.get(key)), token: tokenOf(table, replica.revision) }
+  let bytes = 0
+  const rows = keys.map(key => {
+    const row = replica.get(key)
+    bytes += row?.body.length ?? 0
+    if (bytes > maxAnswerBytes)
+      throw new BlastyError('BATCH_TOO_LARGE', { limit: maxAnswerBytes, unit: 'bytes', actual: bytes })
+    return row
+  })
+  return { rows, token: tokenOf(table, replica.revision) }
 }
 
 /** The row with this key. Throws ROW_NOT_FOUND. */
@@ -35,6 +62,14 @@ export async function rowAt(table: Table, key: Buffer, minToken: TokenMessage, c
   return { row, token }
 }
 
+export type PageRequest = {
+  readonly pageSize: number
+  readonly pageToken: string
+  readonly minToken: TokenMessage
+  /** Which keys; unset = all, or what the page token says. */
+  readonly bounds?: KeyBounds | undefined
+}
+
 export type Page = {
   readonly rows: readonly StoredRow[]
   /** Empty on the last page. */
@@ -42,63 +77,68 @@ export type Page = {
   readonly token: ReturnType<typeof tokenOf>
 }
 
-type Cursor = { readonly uid: string; readonly revision: number; readonly after: string }
-
-/** A page of rows in key order; all pages of a listing show one revision. */
+/**
+ * A page of rows in key order; all pages of a listing show one revision.
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_EXPIRED, WAIT_TIMEOUT, REVISION_NOT_REACHED, EPOCH_CHANGED
+ */
 export async function page(
   table: Table,
-  request: { readonly pageSize: number; readonly pageToken: string; readonly minToken: TokenMessage },
+  request: PageRequest,
   snapshots: Snapshots,
   context: CallContext,
 ): Promise<Page> {
   const size = request.pageSize === 0 ? defaultPageSize : request.pageSize
-  if (size > maxPageSize)
-    throw new BlastyError('INVALID_ARGUMENT', { field: 'page_size', problem: `must be at most ${maxPageSize}` })
-  const cursor = request.pageToken === '' ? undefined : cursorOf(table, request.pageToken)
-  if (cursor !== undefined && (request.minToken?.tables.length ?? 0) > 0) {
-    throw new BlastyError('INVALID_ARGUMENT', { field: 'min_token', problem: 'is not allowed beside page_token' })
-  }
-  const wanted = wantedRevision(request.minToken, table)
-  const replica = await patiently(context, `table ${table.log.table}`, wanted, signal =>
-    table.reached(wanted, 'rows', signal),
-  )
+  if (size > maxPageSize) throw invalid('page_size', `must be at most ${maxPageSize}`)
+  const cursor = request.pageToken === '' ? undefined : pageCursor(table, request.pageToken)
+  if (cursor !== undefined && (request.minToken?.tables.length ?? 0) > 0)
+    throw invalid('min_token', 'is not allowed beside page_token')
+  const range = rangeOf(table, request.bounds, cursor)
+  const replica = await replicaAt(table, request.minToken, context)
   // Nothing is awaited from here on, so nobody else closes the snapshot.
   const snapshot = cursor === undefined ? replica.snapshot() : snapshots.find(table, cursor.revision)
+  if (snapshot === undefined) throw expired(table, cursor)
+  const { rows, last } = rowsOf(snapshot, cursor?.after, range, size)
+  if (last !== undefined) snapshots.hold(table, snapshot)
+  else if (cursor === undefined) snapshot.close()
+  const { revision } = snapshot
+  const nextPageToken =
+    last === undefined || range === undefined ? '' : pageToken(table, { revision, after: last, range })
+  return { rows, nextPageToken, token: tokenOf(table, revision) }
+}
+
+/** The rows of a page; `last` is the key of the last one when more follow. An undefined range holds no key at all. */
+function rowsOf(
+  snapshot: RowSnapshot,
+  after: Buffer | undefined,
+  range: KeyRange | undefined,
+  size: number,
+): { readonly rows: StoredRow[]; readonly last?: Buffer } {
   const rows: StoredRow[] = []
   let bytes = 0
   let last: Buffer | undefined
-  let more = false
-  for (const { key, row } of snapshot.rows(cursor && Buffer.from(cursor.after, 'base64'))) {
-    if (rows.length === size || bytes >= maxPageBytes) {
-      more = true
-      break
-    }
+  if (range === undefined) return { rows }
+  for (const { key, row } of snapshot.rows(after, range)) {
+    if (last !== undefined && (rows.length === size || bytes >= maxPageBytes)) return { rows, last }
     rows.push(row)
     bytes += row.body.length
     last = key
   }
-  if (more) snapshots.hold(table, snapshot)
-  else if (cursor === undefined) snapshot.close()
-  const nextPageToken = more && last !== undefined ? tokenFor(table, snapshot.revision, last) : ''
-  return { rows, nextPageToken, token: tokenOf(table, snapshot.revision) }
+  return { rows }
 }
 
-function tokenFor(table: Table, revision: number, after: Buffer): string {
-  const cursor: Cursor = { uid: table.descriptor.uid, revision, after: after.toString('base64') }
-  return Buffer.from(JSON.stringify(cursor)).toString('base64url')
+/** The range of the whole listing; undefined when no key can lie in it. */
+function rangeOf(table: Table, bounds: KeyBounds | undefined, cursor: PageCursor | undefined): KeyRange | undefined {
+  const { current, encodeKey } = table.schemas
+  const asked = bounds && keyRange(current, encodeKey, bounds)
+  if (cursor === undefined) return bounds === undefined ? {} : asked
+  if (bounds !== undefined && !(asked !== undefined && sameRange(asked, cursor.range)))
+    throw invalid('range', 'is not that of the listing which page_token goes on with')
+  return cursor.range
 }
 
-function cursorOf(table: Table, token: string): Cursor {
-  const wrong = () =>
-    new BlastyError('INVALID_ARGUMENT', { field: 'page_token', problem: 'is not one that this table gave out' })
-  let cursor: unknown
-  try {
-    cursor = JSON.parse(Buffer.from(token, 'base64url').toString())
-  } catch (error) {
-    throw Object.assign(wrong(), { cause: error })
-  }
-  if (typeof cursor !== 'object' || cursor === null) throw wrong()
-  const { uid, revision, after } = cursor as Record<string, unknown>
-  if (uid !== table.descriptor.uid || typeof revision !== 'number' || typeof after !== 'string') throw wrong()
-  return { uid, revision, after }
+const invalid = (field: string, problem: string) => new BlastyError('INVALID_ARGUMENT', { field, problem })
+
+function expired(table: Table, cursor: PageCursor | undefined): BlastyError {
+  const after = cursor === undefined ? '' : JSON.stringify(table.schemas.decodeKey(cursor.after))
+  return new BlastyError('PAGE_TOKEN_EXPIRED', { table: table.log.table, revision: cursor?.revision ?? 0, after })
 }

@@ -1,6 +1,5 @@
 /** Listings that show one revision on all their pages: snapshots held open for as long as somebody turns pages. */
 
-import { BlastyError } from '../../base/errors.ts'
 import type { RowSnapshot } from '../../engine/replica/row-store.ts'
 import type { Table } from '../../engine/table.ts'
 
@@ -27,13 +26,13 @@ export class Snapshots {
     }
   }
 
-  /** The snapshot of an earlier page. Throws CURSOR_EXPIRED when it is no longer held, or its replica was closed. */
-  find(table: Table, revision: number): RowSnapshot {
+  /** The snapshot of an earlier page; undefined when it is no longer held, or its replica was closed. */
+  find(table: Table, revision: number): RowSnapshot | undefined {
     const key = keyOf(table, revision)
     const held = this.#held.get(key)
     if (held?.snapshot.open) return this.#touch(key, held)
     this.#drop(key)
-    throw new BlastyError('CURSOR_EXPIRED', { revision, table: table.log.table })
+    return undefined
   }
 
   close(): void {

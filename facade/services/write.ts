@@ -4,6 +4,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
 import { blobColumns, type NewRow } from '../../engine/blobs/check.ts'
 import { readMarker } from '../../engine/log/marker.ts'
+import type { PackedRows } from '../../engine/log/packed.ts'
 import type { Committed, RowChange, WriteOptions } from '../../engine/log/writer.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import type { Table } from '../../engine/table.ts'
@@ -21,7 +22,7 @@ const answerMillis = 20
 export type WriteRequest = {
   readonly served: ServedTable
   /** Changes of a keyed Table, or rows to append to one without a key. */
-  readonly changes: readonly RowChange[] | { readonly append: readonly Row[] }
+  readonly changes: readonly RowChange[] | { readonly append: readonly Row[] } | { readonly packed: PackedRows }
   /** Where the row of a change stands in the request, such as `mutations[2]`. */
   readonly placeOf: (index: number) => string
   readonly mutationId: string
@@ -56,12 +57,16 @@ export async function write(request: WriteRequest, context: CallContext, searcha
     ...(mutationId === '' ? {} : { mutationId }),
   }
   // An append-only Table has no blobs, and most others have none either.
-  if (!('append' in changes) && blobColumns(table.schemas.current).length > 0) {
+  if (!('append' in changes || 'packed' in changes) && blobColumns(table.schemas.current).length > 0) {
     const rows = changes.flatMap(({ op, row }, index) => (op === 'put' ? [{ row, place: placeOf(index) }] : []))
     await checkBlobs(table, rows, options, timeout)
   }
   const writing =
-    'append' in changes ? table.writer.append(changes.append, options) : table.writer.write(changes, options)
+    'append' in changes
+      ? table.writer.append(changes.append, options)
+      : 'packed' in changes
+        ? table.writer.appendPacked(changes.packed, options)
+        : table.writer.write(changes, options)
   const committed = await writing.catch((error: unknown) => {
     if (error !== timeout.reason) throw error
     // The writer says OUTCOME_UNKNOWN when something may have been stored; this is the other case.

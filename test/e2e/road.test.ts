@@ -2,6 +2,7 @@
 import { after, before } from 'node:test'
 import { describeBadInput } from './bad-input.ts'
 import { describeBlobs } from './blobs.ts'
+import { describeCli } from './cli.ts'
 import { describeGenerated } from './generated.ts'
 import { describeLake } from './lake.ts'
 import { describeReads } from './reads.ts'
@@ -25,3 +26,4 @@ describeLake(opened)
 describeGenerated(opened)
 describeBlobs(opened)
 describeBadInput(opened)
+describeCli(opened)

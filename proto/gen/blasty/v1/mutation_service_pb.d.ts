@@ -444,6 +444,362 @@ export declare type ImportSummary = Message<"blasty.v1.ImportSummary"> & {
 export declare const ImportSummarySchema: GenMessage<ImportSummary>;
 
 /**
+ * A message from the ingesting client.
+ *
+ * @generated from message blasty.v1.IngestRequest
+ */
+export declare type IngestRequest = Message<"blasty.v1.IngestRequest"> & {
+  /**
+   * First `open`, then chunks.
+   *
+   * @generated from oneof blasty.v1.IngestRequest.message
+   */
+  message: {
+    /**
+     * Begins the ingest.
+     *
+     * @generated from field: blasty.v1.IngestOpen open = 1;
+     */
+    value: IngestOpen;
+    case: "open";
+  } | {
+    /**
+     * Some bytes of lines.
+     *
+     * @generated from field: blasty.v1.IngestChunk chunk = 2;
+     */
+    value: IngestChunk;
+    case: "chunk";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message blasty.v1.IngestRequest.
+ * Use `create(IngestRequestSchema)` to create a new message.
+ */
+export declare const IngestRequestSchema: GenMessage<IngestRequest>;
+
+/**
+ * Begins an ingest.
+ *
+ * @generated from message blasty.v1.IngestOpen
+ */
+export declare type IngestOpen = Message<"blasty.v1.IngestOpen"> & {
+  /**
+   * The Table written to; one without a primary key.
+   *
+   * @generated from field: blasty.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * Makes resuming safe: chunk n is written once under this id. At most 100 characters; required.
+   *
+   * @generated from field: string import_id = 2;
+   */
+  importId: string;
+
+  /**
+   * The level that every ack stands for.
+   *
+   * @generated from field: blasty.v1.AckLevel ack_level = 3;
+   */
+  ackLevel: AckLevel;
+
+  /**
+   * What the lines are; required.
+   *
+   * @generated from oneof blasty.v1.IngestOpen.format
+   */
+  format: {
+    /**
+     * Each line is a row as in Mutation.put_row_json (NDJSON).
+     *
+     * @generated from field: blasty.v1.JsonLines json = 4;
+     */
+    value: JsonLines;
+    case: "json";
+  } | {
+    /**
+     * Each line is the text of one column.
+     *
+     * @generated from field: blasty.v1.TextLines text = 5;
+     */
+    value: TextLines;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message blasty.v1.IngestOpen.
+ * Use `create(IngestOpenSchema)` to create a new message.
+ */
+export declare const IngestOpenSchema: GenMessage<IngestOpen>;
+
+/**
+ * Lines of JSON. A line that holds blanks alone gives no row.
+ *
+ * @generated from message blasty.v1.JsonLines
+ */
+export declare type JsonLines = Message<"blasty.v1.JsonLines"> & {
+};
+
+/**
+ * Describes the message blasty.v1.JsonLines.
+ * Use `create(JsonLinesSchema)` to create a new message.
+ */
+export declare const JsonLinesSchema: GenMessage<JsonLines>;
+
+/**
+ * Lines of text. An empty line gives no row.
+ *
+ * @generated from message blasty.v1.TextLines
+ */
+export declare type TextLines = Message<"blasty.v1.TextLines"> & {
+  /**
+   * The String column that takes the text of a line, without what ends it.
+   *
+   * @generated from field: string column = 1;
+   */
+  column: string;
+
+  /**
+   * JSON object with values of other columns, alike for every row; empty = all null.
+   *
+   * @generated from field: string constants_json = 2;
+   */
+  constantsJson: string;
+};
+
+/**
+ * Describes the message blasty.v1.TextLines.
+ * Use `create(TextLinesSchema)` to create a new message.
+ */
+export declare const TextLinesSchema: GenMessage<TextLines>;
+
+/**
+ * The next bytes.
+ *
+ * @generated from message blasty.v1.IngestChunk
+ */
+export declare type IngestChunk = Message<"blasty.v1.IngestChunk"> & {
+  /**
+   * Number of the chunk: 1, 2, 3 and so on.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * Bytes in UTF-8, some 100 KiB to 1 MiB of them; a line may have 4 MiB, the row it gives 1,000,000 bytes.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message blasty.v1.IngestChunk.
+ * Use `create(IngestChunkSchema)` to create a new message.
+ */
+export declare const IngestChunkSchema: GenMessage<IngestChunk>;
+
+/**
+ * A message to the ingesting client.
+ *
+ * @generated from message blasty.v1.IngestResponse
+ */
+export declare type IngestResponse = Message<"blasty.v1.IngestResponse"> & {
+  /**
+   * First `opened`, then acks and progress, last `summary`.
+   *
+   * @generated from oneof blasty.v1.IngestResponse.message
+   */
+  message: {
+    /**
+     * The ingest may begin.
+     *
+     * @generated from field: blasty.v1.IngestOpened opened = 1;
+     */
+    value: IngestOpened;
+    case: "opened";
+  } | {
+    /**
+     * A chunk is committed.
+     *
+     * @generated from field: blasty.v1.IngestAck ack = 2;
+     */
+    value: IngestAck;
+    case: "ack";
+  } | {
+    /**
+     * Sent at most once a second while rows flow.
+     *
+     * @generated from field: blasty.v1.IngestProgress progress = 3;
+     */
+    value: IngestProgress;
+    case: "progress";
+  } | {
+    /**
+     * Everything sent is committed.
+     *
+     * @generated from field: blasty.v1.IngestSummary summary = 4;
+     */
+    value: IngestSummary;
+    case: "summary";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message blasty.v1.IngestResponse.
+ * Use `create(IngestResponseSchema)` to create a new message.
+ */
+export declare const IngestResponseSchema: GenMessage<IngestResponse>;
+
+/**
+ * The server's limits for this ingest.
+ *
+ * @generated from message blasty.v1.IngestOpened
+ */
+export declare type IngestOpened = Message<"blasty.v1.IngestOpened"> & {
+  /**
+   * Chunks that may wait for their ack.
+   *
+   * @generated from field: uint32 max_chunks_in_flight = 1;
+   */
+  maxChunksInFlight: number;
+
+  /**
+   * Bytes that may wait for their ack; the server reads no further beyond.
+   *
+   * @generated from field: uint64 max_bytes_in_flight = 2;
+   */
+  maxBytesInFlight: bigint;
+};
+
+/**
+ * Describes the message blasty.v1.IngestOpened.
+ * Use `create(IngestOpenedSchema)` to create a new message.
+ */
+export declare const IngestOpenedSchema: GenMessage<IngestOpened>;
+
+/**
+ * One chunk committed.
+ *
+ * @generated from message blasty.v1.IngestAck
+ */
+export declare type IngestAck = Message<"blasty.v1.IngestAck"> & {
+  /**
+   * Number of the chunk; one more than the last chunk sent for a last line without a newline.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * Revision of the end of the chunk; 0 when it gave no row.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Rows it gave.
+   *
+   * @generated from field: uint64 rows = 3;
+   */
+  rows: bigint;
+
+  /**
+   * True when the chunk had been written before under this import_id.
+   *
+   * @generated from field: bool replayed = 4;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message blasty.v1.IngestAck.
+ * Use `create(IngestAckSchema)` to create a new message.
+ */
+export declare const IngestAckSchema: GenMessage<IngestAck>;
+
+/**
+ * How far the ingest has come.
+ *
+ * @generated from message blasty.v1.IngestProgress
+ */
+export declare type IngestProgress = Message<"blasty.v1.IngestProgress"> & {
+  /**
+   * Rows committed by this call.
+   *
+   * @generated from field: uint64 rows = 1;
+   */
+  rows: bigint;
+
+  /**
+   * Bytes received by this call.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message blasty.v1.IngestProgress.
+ * Use `create(IngestProgressSchema)` to create a new message.
+ */
+export declare const IngestProgressSchema: GenMessage<IngestProgress>;
+
+/**
+ * The ingest is complete.
+ *
+ * @generated from message blasty.v1.IngestSummary
+ */
+export declare type IngestSummary = Message<"blasty.v1.IngestSummary"> & {
+  /**
+   * Position of the last chunk.
+   *
+   * @generated from field: blasty.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * Rows in all chunks, replayed ones included.
+   *
+   * @generated from field: uint64 rows = 2;
+   */
+  rows: bigint;
+
+  /**
+   * Number of chunks.
+   *
+   * @generated from field: uint64 chunks = 3;
+   */
+  chunks: bigint;
+
+  /**
+   * Chunks that had been written before.
+   *
+   * @generated from field: uint64 replayed_chunks = 4;
+   */
+  replayedChunks: bigint;
+
+  /**
+   * Lines that gave no row because they held nothing.
+   *
+   * @generated from field: uint64 empty_lines = 5;
+   */
+  emptyLines: bigint;
+};
+
+/**
+ * Describes the message blasty.v1.IngestSummary.
+ * Use `create(IngestSummarySchema)` to create a new message.
+ */
+export declare const IngestSummarySchema: GenMessage<IngestSummary>;
+
+/**
  * Writes rows of a Table. Every error carries google.rpc.ErrorInfo with the code named here as `reason` and `blasty.dev` as
  * domain; invalid requests carry google.rpc.BadRequest with a path a field; what may be tried again, google.rpc.RetryInfo.
  *
@@ -478,6 +834,25 @@ export declare const MutationService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ImportRequestSchema;
     output: typeof ImportResponseSchema;
+  },
+  /**
+   * Appends many rows to a Table without a primary key, from lines of JSON or of text: the fast way for logs and measurements.
+   * It goes as Import does: send `open`, then chunks numbered from 1, then close the sending side; each chunk is atomic, acks
+   * come in order, `summary` last.
+   *
+   * Chunks may be cut anywhere, also within a line or a character: chunk n writes the rows of the lines that end in it. A last
+   * line without a newline is written when the sending side is closed, as one chunk more. CRLF ends a line as LF does, a
+   * byte order mark at the very beginning is passed over, and lines that hold nothing are counted and give no row.
+   *
+   * A line that is no row of the Table refuses its chunk and ends the call with the errors of Write, which name it `lines[n]`,
+   * counted from 1 over the whole call. To resume, send the same chunks under the same `import_id`.
+   *
+   * @generated from rpc blasty.v1.MutationService.Ingest
+   */
+  ingest: {
+    methodKind: "bidi_streaming";
+    input: typeof IngestRequestSchema;
+    output: typeof IngestResponseSchema;
   },
 }>;
 

@@ -570,6 +570,13 @@ export declare type ListRequest = Message<"blasty.v1.ListRequest"> & {
    * @generated from field: blasty.v1.Token min_token = 4;
    */
   minToken?: Token | undefined;
+
+  /**
+   * Which keys; all when unset. Beside `page_token` it may be left out, or be the same as on the first page.
+   *
+   * @generated from field: blasty.v1.KeyRange range = 5;
+   */
+  range?: KeyRange | undefined;
 };
 
 /**
@@ -577,6 +584,64 @@ export declare type ListRequest = Message<"blasty.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export declare const ListRequestSchema: GenMessage<ListRequest>;
+
+/**
+ * A range of keys, where all that is set holds. Keys are given as JSON objects with the first columns of the primary key: all of
+ * them, or fewer, which stand for every key that begins with them.
+ *
+ * @generated from message blasty.v1.KeyRange
+ */
+export declare type KeyRange = Message<"blasty.v1.KeyRange"> & {
+  /**
+   * Only keys that begin with these values.
+   *
+   * @generated from field: string prefix_json = 1;
+   */
+  prefixJson: string;
+
+  /**
+   * Only keys whose next column after those of `prefix_json` begins with this text. That column must be a String.
+   *
+   * @generated from field: string starts_with = 2;
+   */
+  startsWith: string;
+
+  /**
+   * Where the range begins.
+   *
+   * @generated from oneof blasty.v1.KeyRange.start
+   */
+  start: {
+    /**
+     * From this key on.
+     *
+     * @generated from field: string from_json = 3;
+     */
+    value: string;
+    case: "fromJson";
+  } | {
+    /**
+     * Behind this key.
+     *
+     * @generated from field: string after_json = 4;
+     */
+    value: string;
+    case: "afterJson";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Up to this key, without it.
+   *
+   * @generated from field: string until_json = 5;
+   */
+  untilJson: string;
+};
+
+/**
+ * Describes the message blasty.v1.KeyRange.
+ * Use `create(KeyRangeSchema)` to create a new message.
+ */
+export declare const KeyRangeSchema: GenMessage<KeyRange>;
 
 /**
  * A page of rows.
@@ -675,7 +740,8 @@ export declare const QueryService: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
-   * Reads up to 1,000 rows by their keys, all at one revision. A missing row is no error.
+   * Reads up to 1,000 rows by their keys, all at one revision. A missing row is no error. Errors: as for Get, and
+   * BATCH_TOO_LARGE when the rows are more than 32 MiB.
    *
    * @generated from rpc blasty.v1.QueryService.BatchGet
    */
@@ -685,8 +751,8 @@ export declare const QueryService: GenService<{
     output: typeof BatchGetResponseSchema;
   },
   /**
-   * Reads a page of rows in the order of the key. All pages of one listing show one revision, as long as the server can hold
-   * it (CURSOR_EXPIRED after that).
+   * Reads a page of rows in the order of the key. All pages of one listing show one revision, for as long as the server holds
+   * it: a minute after the last page, unless too many others list. Then PAGE_TOKEN_EXPIRED tells the key to go on behind.
    *
    * @generated from rpc blasty.v1.QueryService.List
    */
