@@ -90,6 +90,11 @@ export class ColumnTable {
     return this.#bytes
   }
 
+  /** The last revision staged or merged. */
+  get stagedRevision(): number {
+    return this.#stagedRevision
+  }
+
   get pending(): boolean {
     return this.#stagedRevision > this.#revision
   }
