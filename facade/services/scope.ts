@@ -172,26 +172,47 @@ export async function patiently<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const left = Math.min(defaultPatienceMillis, Math.max(0, deadline - Date.now() - answerMillis))
-  using timeout = timeLimit(left)
+  using limit = timeLimit(left, signal)
   try {
-    return await work(AbortSignal.any([signal, timeout.signal]))
+    return await work(limit.signal)
   } catch (error) {
-    if (timeout.signal.aborted && !signal.aborted && error === timeout.signal.reason) {
+    if (limit.passed && error === limit.signal.reason)
       throw new BlastyError('WAIT_TIMEOUT', { what, revision }, { cause: error })
-    }
     throw error
   }
 }
 
+export type TimeLimit = Disposable & {
+  readonly signal: AbortSignal
+  /** True when time is what aborted the signal. */
+  readonly passed: boolean
+}
+
 /**
- * A signal that aborts after some milliseconds, unless it is disposed of before. `AbortSignal.timeout` keeps its timer until
- * it fires: thousands of calls a second would each leave one behind for half a minute.
+ * A signal that aborts after some milliseconds or with one of the others, until it is disposed of. `AbortSignal.timeout` keeps
+ * its timer until it fires, and what `AbortSignal.any` makes of a signal that lives long is collected late: thousands of
+ * calls a second would leave both behind.
  */
-export function timeLimit(millis: number): Disposable & { readonly signal: AbortSignal } {
+export function timeLimit(millis: number, ...others: readonly AbortSignal[]): TimeLimit {
   const controller = new AbortController()
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
-    Math.ceil(millis),
-  )
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
+  let passed = false
+  const timer = setTimeout(() => {
+    passed = !controller.signal.aborted
+    controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+  }, Math.ceil(millis))
+  const abort = () => controller.abort(others.find(({ aborted }) => aborted)?.reason)
+  for (const other of others) {
+    if (other.aborted) abort()
+    else other.addEventListener('abort', abort, { once: true })
+  }
+  return {
+    signal: controller.signal,
+    get passed() {
+      return passed
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      for (const other of others) other.removeEventListener('abort', abort)
+    },
+  }
 }
