@@ -64,6 +64,8 @@ export type LogWriter = {
   readonly write: (changes: readonly RowChange[], options: WriteOptions) => Promise<Committed>
   /** Appends rows to a Table without a key. */
   readonly append: (rows: readonly Row[], options: WriteOptions) => Promise<Committed>
+  /** The greatest revision that a write through this writer was stored at, 0 at first: the log goes at least that far. */
+  readonly committed: () => number
 }
 
 export type WriterOptions = {
@@ -101,6 +103,7 @@ export function logWriter(
     })
   }
 
+  let committed = 0
   const commit = async (rows: readonly Encoded[], options: WriteOptions): Promise<Committed> => {
     checkSize(rows)
     const { principal, mutationId, signal } = options
@@ -120,6 +123,7 @@ export function logWriter(
       const outcome = await publish(log.streams.connection, messages, publishTimeoutMillis)
       switch (outcome.kind) {
         case 'stored':
+          committed = Math.max(committed, outcome.seq)
           return {
             revision: outcome.seq,
             first: outcome.seq - messages.length + 1,
@@ -157,8 +161,8 @@ export function logWriter(
     try {
       for (let attempt = 0; ; attempt++) {
         signal.throwIfAborted()
-        const committed = await attemptOnce(attempt)
-        if (committed) return committed
+        const stored = await attemptOnce(attempt)
+        if (stored) return stored
         await pause(attempt, signal)
       }
     } catch (error) {
@@ -179,11 +183,9 @@ export function logWriter(
     append: (rows, options) => {
       if (rows.length === 0)
         throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
-      return grouped(packRows(rows, log.subjects.rows), options).then(committed => ({
-        ...committed,
-        count: rows.length,
-      }))
+      return grouped(packRows(rows, log.subjects.rows), options).then(stored => ({ ...stored, count: rows.length }))
     },
+    committed: () => committed,
   }
 }
 
