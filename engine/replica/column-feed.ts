@@ -171,11 +171,14 @@ export class ColumnFeed {
 }
 
 /** Takes a snapshot in place of the columns, when there is one that is newer; else the changes are read one by one. */
-async function loadColumns(table: ColumnTable, { load, schemas }: ColumnFeedOptions): Promise<void> {
+async function loadColumns(table: ColumnTable, { load, schemas, sql }: ColumnFeedOptions): Promise<void> {
   const snapshot = await load.snapshot?.()
   if (snapshot === undefined) return
   try {
-    if (snapshot.revision > table.revision) await table.load(snapshot, schemas.current)
+    if (snapshot.revision <= table.revision) return
+    await table.load(snapshot, schemas.current)
+    // Nobody likes to load it a second time.
+    await sql.merged(Number.POSITIVE_INFINITY)
   } finally {
     await snapshot.close()
   }

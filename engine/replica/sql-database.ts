@@ -20,8 +20,8 @@ export type SqlLimits = {
 export type SqlDatabase = {
   readonly connect: () => Promise<DuckDBConnection>
   /**
-   * To be told after each merge how many bytes it held. When enough have come since the last checkpoint, makes one. While a
-   * query reads rows that have since been deleted none can be made, and the next merge tries again.
+   * To be told after each merge how many bytes it held, `Infinity` for one that is dear. When enough have come since the last
+   * checkpoint, makes one. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
    */
   readonly merged: (bytes: number) => Promise<void>
   /** Makes a checkpoint too. */
