@@ -3,6 +3,7 @@
 import type { Bench } from './harness/bench.ts'
 import { filmsTable } from './harness/films.ts'
 import { startLoad } from './harness/load.ts'
+import { processorTimes, spent } from './harness/processor.ts'
 import { readyTable } from './harness/resources.ts'
 import { percentile } from './harness/statistics.ts'
 import type { FreshWriter } from './load/fresh-writer.ts'
@@ -36,6 +37,7 @@ export const freshness: Bench = async (environment, { rate, seconds }, tell) => 
     const sqlCount = sqlRate * lasting
     const first = sqlRow
     sqlRow += sqlCount
+    const before = processorTimes()
     const [written, sql] = await Promise.all([
       writer.call('write', { rows, rate, count }),
       reader.call('read', { rate: sqlRate, count: sqlCount, first }),
@@ -43,12 +45,12 @@ export const freshness: Bench = async (environment, { rate, seconds }, tell) => 
     const subscriber = await watcher.call('take', { count, seconds: patienceSeconds })
     if (subscriber.length !== count)
       throw new Error(`the subscriber got ${subscriber.length} events of ${count} writes`)
-    return { written, sql, subscriber }
+    return { written, sql, subscriber, times: spent(before, processorTimes(), count) }
   }
   tell(`warming up for ${warmUpSeconds} s`)
   await measure(warmUpSeconds)
   tell(`measuring for ${seconds} s`)
-  const { written, sql, subscriber } = await measure(seconds)
+  const { written, sql, subscriber, times } = await measure(seconds)
   return {
     figures: {
       sql_p50_ms: percentile(sql, 0.5),
@@ -60,6 +62,7 @@ export const freshness: Bench = async (environment, { rate, seconds }, tell) => 
     },
     notes: [
       `${rate} single-row writes a second for ${seconds} s over ${rows} rows; latencies from when a write was due; ${subscriber.length} samples of the subscriber, ${sql.length} of SQL`,
+      ...(times === '' ? [] : [`processor time a write: ${times}`]),
       'servers, facade, worker, operator and load share this machine',
     ],
   }

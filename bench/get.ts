@@ -39,9 +39,9 @@ export const get: Bench = async (environment, { rounds }, tell) => {
     {
       echo: () => load.call('echo', { seconds, concurrency }),
       per_s: async () => {
-        const before = facade === undefined ? 0 : await processorSeconds(facade)
+        const before = facade === undefined ? 0 : processorSeconds(facade)
         const rate = await load.call('throughput', { seconds, concurrency })
-        if (facade !== undefined) processor.push((((await processorSeconds(facade)) - before) * 1e6) / (rate * seconds))
+        if (facade !== undefined) processor.push(((processorSeconds(facade) - before) * 1e6) / (rate * seconds))
         return rate
       },
       batch: () => load.call('batches', { seconds, concurrency: 4, keys: batch }),

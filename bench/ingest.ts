@@ -45,9 +45,9 @@ export const ingest: Bench = async (environment, { rounds }, tell) => {
     {
       raw: () => load.call('raw', { inFlight }),
       ingested: async () => {
-        const before = await processorSeconds(facade)
+        const before = processorSeconds(facade)
         const rate = await load.call('ingest', undefined)
-        processor.push((((await processorSeconds(facade)) - before) * 1e6) / rows)
+        processor.push(((processorSeconds(facade) - before) * 1e6) / rows)
         memory = Math.max(memory, await residentMegabytes(facade))
         return rate
       },

@@ -17,11 +17,19 @@ export function callMetrics(registry: Registry): ObserveCall {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
     registers,
   })
+  /** A series is found by its labels once, not with every call. */
+  const known = new Map<string, { readonly calls: Counter.Internal; readonly seconds: Histogram.Internal<'method'> }>()
   return (path, code, took) => {
     // Tables come and go by the thousand; their own services are counted together.
     const method = path.startsWith('/blasty.tables.') ? `/blasty.tables/${path.slice(path.lastIndexOf('/') + 1)}` : path
-    calls.inc({ method, code: status[code] ?? String(code) })
-    seconds.observe({ method }, took)
+    const name = `${method} ${code}`
+    const series = known.get(name) ?? {
+      calls: calls.labels({ method, code: status[code] ?? String(code) }),
+      seconds: seconds.labels({ method }),
+    }
+    known.set(name, series)
+    series.calls.inc()
+    series.seconds.observe(took)
   }
 }
 

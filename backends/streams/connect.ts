@@ -3,6 +3,7 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { BlastyError } from '../../base/errors.ts'
+import { lightRequests } from './requests.ts'
 
 export type StreamsOptions = {
   readonly servers: readonly string[]
@@ -37,6 +38,7 @@ export async function connectStreams(options: StreamsOptions): Promise<Streams> 
       timeout: 5_000,
       noAsyncTraces: true, // else every request makes an Error beforehand, for its stack alone
     })
+    connection.request = lightRequests(connection)
     const admin = await jetstreamManager(connection)
     const client = jetstream(connection)
     const open = connection

@@ -1,11 +1,18 @@
 /** Load of `freshness`: a live subscriber that notes when each change arrives. */
 
-import { connect } from '../../facade/grpc/client.ts'
-import { SubscriptionService } from '../../proto/gen/blasty/v1/subscription_service_pb.js'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import {
+  SubscriptionService,
+  WatchRequestSchema,
+  WatchResponseSchema,
+} from '../../proto/gen/blasty/v1/subscription_service_pb.js'
 import { monotonicMillis } from '../harness/clock.ts'
 import { serveLoad } from '../harness/load.ts'
+import { connectFrames } from './frames.ts'
 
 type Setup = { readonly grpc: string; readonly token: string; readonly table: { namespace: string; name: string } }
+
+const watchPath = `/${SubscriptionService.typeName}/${SubscriptionService.method.watch.name}`
 
 /** Milliseconds from when a write was due until its event was here. */
 let latencies: number[] = []
@@ -16,24 +23,25 @@ const functions = {
   /** Begins to watch; resolves when the watch is set up. */
   open({ grpc, token, table }: Setup): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const watch = async () => {
-      for await (const { message } of connect(grpc, { token }).service(SubscriptionService).watch({ table })) {
-        if (message.case === 'ready') resolve()
-        if (message.case !== 'events') continue
-        const now = monotonicMillis()
-        for (const { newRowJson } of message.value.events) {
-          const { due } = JSON.parse(newRowJson ?? '{}') as { due?: number }
-          if (due !== undefined && due > 0) latencies.push(now - due)
-        }
-        if (waiting !== undefined && latencies.length >= waiting.count) waiting.resolve()
+    const onMessage = (bytes: Buffer) => {
+      const now = monotonicMillis()
+      const { message } = fromBinary(WatchResponseSchema, bytes)
+      if (message.case === 'ready') resolve()
+      if (message.case !== 'events') return
+      for (const { newRowJson } of message.value.events) {
+        const { due } = JSON.parse(newRowJson ?? '{}') as { due?: number }
+        if (due !== undefined && due > 0) latencies.push(now - due)
       }
-      throw new Error('the watch ended')
+      if (waiting !== undefined && latencies.length >= waiting.count) waiting.resolve()
     }
-    watch().catch(error => {
-      failure = error
-      reject(error)
-      waiting?.resolve()
-    })
+    const request = toBinary(WatchRequestSchema, create(WatchRequestSchema, { table }))
+    connectFrames(grpc, token)
+      .follow(watchPath, request, onMessage)
+      .catch(error => {
+        failure = error
+        reject(error)
+        waiting?.resolve()
+      })
     return promise
   },
 

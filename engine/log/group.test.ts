@@ -13,7 +13,7 @@ const row = (key: string): Encoded => ({
 })
 
 /** Writes that the log takes one by one before any waits. */
-const underWay = 16
+const underWay = 2
 
 /** A log that stores when it is told to, one sequence a row. */
 function slowLog() {

@@ -1,6 +1,6 @@
 /**
  * Group commit: when small writes come faster than the server stores them one by one, those that wait are stored together, as
- * one batch. A batch costs the server about as much as ten single messages, whatever it holds, so few writers never share one.
+ * one batch. A batch costs the server about as much as several single messages, whatever it holds, so few writers never share one.
  *
  * Only writes that nothing can refuse by themselves share a batch: without condition, without mutation id. Each stays all or
  * nothing, since the batch is; what it reports as its revision is the batch's end, as for every write.
@@ -26,10 +26,13 @@ const maxSharedRows = 50
 const maxSharedBytes = 64 * 1024
 const maxGroupRows = 500
 const maxGroupBytes = 1024 * 1024
-/** Writes and groups that may be under way; what comes on top waits. */
-const maxUnderWay = 16
-/** Fewer waiting writes than this are cheaper one by one. */
-const minGroup = 16
+/**
+ * Writes and groups that may be under way; what comes on top waits. The server stores one after another, and answers only when it
+ * has stored all that came together: more under way wait there, where they can share nothing.
+ */
+const maxUnderWay = 2
+/** Fewer waiting writes than this are stored sooner one by one: a batch takes the disk about five syncs, a write one. */
+const minGroup = 6
 /** Writes that may wait for a group; what comes on top is stored by itself. */
 const maxWaiting = 10_000
 

@@ -65,6 +65,8 @@ export type LogWriter = {
   readonly append: (rows: readonly Row[], options: WriteOptions) => Promise<Committed>
   /** Appends rows that are packed already, at least one. */
   readonly appendPacked: (packed: PackedRows, options: WriteOptions) => Promise<Committed>
+  /** The greatest revision that a write through this writer was stored at, 0 at first: the log goes at least that far. */
+  readonly committed: () => number
 }
 
 export type WriterOptions = {
@@ -100,6 +102,7 @@ export function logWriter(
     })
   }
 
+  let committed = 0
   const commit = async (rows: readonly Encoded[], options: WriteOptions): Promise<Committed> => {
     checkSize(rows)
     const { principal, mutationId, signal } = options
@@ -119,6 +122,7 @@ export function logWriter(
       const outcome = await publish(log.streams.connection, messages, publishTimeoutMillis)
       switch (outcome.kind) {
         case 'stored':
+          committed = Math.max(committed, outcome.seq)
           return {
             revision: outcome.seq,
             first: outcome.seq - messages.length + 1,
@@ -156,8 +160,8 @@ export function logWriter(
     try {
       for (let attempt = 0; ; attempt++) {
         signal.throwIfAborted()
-        const committed = await attemptOnce(attempt)
-        if (committed) return committed
+        const stored = await attemptOnce(attempt)
+        if (stored) return stored
         await pause(attempt, signal)
       }
     } catch (error) {
@@ -189,6 +193,7 @@ export function logWriter(
       return appendPacked(packRows(rows), options)
     },
     appendPacked,
+    committed: () => committed,
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Keeps the columns of one Table behind its changes. Merging costs about the same for one row as for a thousand, so
- * changes are merged in ticks: at once when a query waits, otherwise after a pause eight times as long as the last tick took,
- * so that a steady stream of writes leaves most of a core to those who write and read.
+ * changes are merged in ticks: at once when a query waits for one of them, otherwise after a pause twenty times as long as the
+ * last tick took, so that a steady stream of writes leaves most of a core to those who write and read.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,10 +23,10 @@ export type ColumnFeedOptions = {
 }
 
 const maxStagedBytes = 32 * 1024 * 1024
-const minPauseMillis = 10
+const minPauseMillis = 20
 const maxPauseMillis = 500
 /** Length of a pause, in ticks. */
-const pauseTicks = 8
+const pauseTicks = 20
 const tickAttempts = 5
 
 type Waiter = { readonly revision: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }
@@ -38,6 +38,7 @@ export class ColumnFeed {
   readonly #waiters = new Set<Waiter>()
   readonly #feeding: Promise<void>
   #ticking: Promise<void> | undefined
+  #saving: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #lastTickMillis = 0
   #schema: number
@@ -97,6 +98,7 @@ export class ColumnFeed {
     for (const waiter of this.#waiters) waiter.reject(this.#failure)
     await this.#feeding
     await this.#ticking
+    await this.#saving
     this.#table.close()
   }
 
@@ -115,7 +117,8 @@ export class ColumnFeed {
 
   #schedule(): void {
     if (this.#ticking !== undefined || !this.#table.pending || this.#stop.signal.aborted) return
-    const waiting = this.#waiters.size > 0
+    // Who waits for what is not staged yet would have a tick that leaves them waiting.
+    const waiting = [...this.#waiters].some(({ revision }) => revision <= this.#table.stagedRevision)
     if (this.#timer !== undefined) {
       if (!waiting) return
       clearTimeout(this.#timer)
@@ -133,6 +136,7 @@ export class ColumnFeed {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (!this.#table.pending) return
+    const bytes = this.#table.stagedBytes
     const started = performance.now()
     const running = this.#tickWithRetry().finally(() => {
       this.#ticking = undefined
@@ -143,6 +147,8 @@ export class ColumnFeed {
     await running
     for (const waiter of this.#waiters) if (waiter.revision <= this.#table.revision) waiter.resolve()
     this.#schedule()
+    this.#saving = this.#options.sql.merged(bytes)
+    await this.#saving
   }
 
   async #tickWithRetry(): Promise<void> {
@@ -165,11 +171,14 @@ export class ColumnFeed {
 }
 
 /** Takes a snapshot in place of the columns, when there is one that is newer; else the changes are read one by one. */
-async function loadColumns(table: ColumnTable, { load, schemas }: ColumnFeedOptions): Promise<void> {
+async function loadColumns(table: ColumnTable, { load, schemas, sql }: ColumnFeedOptions): Promise<void> {
   const snapshot = await load.snapshot?.()
   if (snapshot === undefined) return
   try {
-    if (snapshot.revision > table.revision) await table.load(snapshot, schemas.current)
+    if (snapshot.revision <= table.revision) return
+    await table.load(snapshot, schemas.current)
+    // Nobody likes to load it a second time.
+    await sql.merged(Number.POSITIVE_INFINITY)
   } finally {
     await snapshot.close()
   }

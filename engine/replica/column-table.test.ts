@@ -202,3 +202,20 @@ test('two processes that merge the same changes into one table do not double the
   first.close()
   second.close()
 })
+
+test('of two that merge the same changes at the same moment one does, whichever is first', async () => {
+  for (let round = 0; round < 10; round++) {
+    const name = `raced${round}`
+    const first = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
+    const second = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
+    for (const batch of batches()) {
+      first.stage(batch)
+      second.stage(batch)
+    }
+    const outcomes = await Promise.allSettled([first.tick(), second.tick()])
+    assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    assert.deepEqual(await shown(name), await shown('whole'))
+    first.close()
+    second.close()
+  }
+})

@@ -4,7 +4,6 @@
  */
 
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
-import { BlastyError } from '../../base/errors.ts'
 import type { LakeSnapshot } from '../lake/snapshot.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Schemas } from '../schema/schemas.ts'
@@ -32,6 +31,8 @@ export class ColumnTable {
   #appends: Staged[] = []
   #deletes: number[] = []
   #bytes = 0
+  /** The staging table may hold rows of a tick that failed. */
+  #unclean = false
 
   /** `schema` is that of the columns as they are. */
   private constructor(connection: DuckDBConnection, identity: ColumnIdentity, schema: TableSchema, revision: number) {
@@ -88,6 +89,11 @@ export class ColumnTable {
   /** Bytes staged and not yet merged. */
   get stagedBytes(): number {
     return this.#bytes
+  }
+
+  /** The last revision staged or merged. */
+  get stagedRevision(): number {
+    return this.#stagedRevision
   }
 
   get pending(): boolean {
@@ -173,13 +179,15 @@ export class ColumnTable {
     this.#deletes = []
     this.#bytes = 0
     try {
-      await inTransaction(this.#connection, async () => {
-        const rows = inserts.size > 0 ? [...inserts.values()] : appends
-        if (rows.length > 0) await this.#append(rows)
-        await this.#merge(deletes, rows.length > 0, appends.length > 0, revision)
-      })
+      if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
+      this.#unclean = true
+      const rows = inserts.size > 0 ? [...inserts.values()] : appends
+      if (rows.length > 0) await this.#append(rows)
+      await this.#merge(deletes, rows.length > 0, appends.length > 0, revision)
+      this.#unclean = false
       this.#revision = revision
     } catch (error) {
+      await this.#connection.run('ROLLBACK').catch(() => {}) // There may be none to roll back.
       this.#restage({ inserts, appends, deletes, bytes })
       throw error
     }
@@ -204,21 +212,24 @@ export class ColumnTable {
 
   /**
    * Deletes the versions that ended, moves in what is in the staging table, and moves the position on from where this table
-   * believes it to be; anything else would merge twice or leave something out. All in one call: each answer of the
-   * database has to wait its turn behind everything else that the process does.
+   * believes it to be; anything else would merge twice or leave something out. One transaction in one call: each answer of
+   * the database has to wait its turn behind everything else that the process does.
    */
   async #merge(deletes: readonly number[], staged: boolean, many: boolean, revision: number): Promise<void> {
     const { name } = this.#identity
     const table = quoteIdentifier(name)
     const ended = `DELETE FROM ${table} WHERE ${revisionColumn} IN (SELECT unnest([${deletes.join(', ')}]::BIGINT[]))`
+    const here = `name = ${quoteText(name)} AND revision = ${this.#revision} AND schema = ${this.#schema.number}`
+    const problem = quoteText(`columns of ${name} are not at ${this.#revision}`)
     const statements = [
+      'BEGIN',
+      `SELECT CASE WHEN count(*) = 1 THEN true ELSE error(${problem}) END FROM ${positionsTable} WHERE ${here}`,
       ...(deletes.length > 0 ? [ended] : []),
       ...(staged ? [insertStaged(name, this.#schema, staging, many), `DELETE FROM ${staging}`] : []),
-      `UPDATE ${positionsTable} SET revision = ${revision}
-        WHERE name = ${quoteText(name)} AND revision = ${this.#revision} AND schema = ${this.#schema.number}`,
+      `UPDATE ${positionsTable} SET revision = ${revision} WHERE ${here}`,
+      'COMMIT',
     ]
-    const { rowsChanged } = await this.#connection.run(statements.join('; '))
-    if (rowsChanged !== 1) throw new BlastyError('INTERNAL', { id: `columns of ${name} are not at ${this.#revision}` })
+    await this.#connection.run(statements.join('; '))
   }
 
   async #append(rows: readonly Staged[]): Promise<void> {
@@ -242,7 +253,7 @@ export class ColumnTable {
         appender.appendDataChunk(chunk)
       }
     } finally {
-      // Closing flushes: left open, it would do so whenever its memory is collected, outside of this transaction.
+      // Closing flushes: left open, it would do so whenever its memory is collected, in the middle of another tick.
       appender.closeSync()
     }
   }

@@ -13,7 +13,8 @@ export type OlderChanges = (
 ) => AsyncIterable<ChangeBatch> | Iterable<ChangeBatch>
 
 const windowBytes = 16 * 1024 * 1024
-const windowBatches = 8192
+/** All that is in the window outlives the youngest garbage, and the collector stops the process for as long as that takes to copy. */
+const windowBatches = 256
 
 export class ChangeSource {
   readonly #older: OlderChanges

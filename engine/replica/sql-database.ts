@@ -1,8 +1,15 @@
-/** The DuckDB instance that holds the columns of one namespace's Tables, shut off from files, network and settings. */
+/**
+ * The DuckDB instance that holds the columns of one namespace's Tables, shut off from files, network and settings.
+ *
+ * It writes no log of its own, since every Table has one: after a crash its file holds the state of the last checkpoint, with
+ * the positions that belong to it, and what came since is merged again. So a merge waits for no disk, and the disk is left to
+ * those whose writes must be on it.
+ */
 
 import { rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { lockdownStatements } from '../sql/lockdown.ts'
+import { quoteText } from '../sql/quote.ts'
 
 export type SqlLimits = {
   /** Such as `4GB`. */
@@ -12,11 +19,22 @@ export type SqlLimits = {
 
 export type SqlDatabase = {
   readonly connect: () => Promise<DuckDBConnection>
+  /**
+   * To be told after each merge how many bytes it held, `Infinity` for one that is dear. When enough have come since the last
+   * checkpoint, makes one. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
+   */
+  readonly merged: (bytes: number) => Promise<void>
+  /** Makes a checkpoint too. */
   readonly close: () => void
 }
 
 /** Tells which state of which Table is in the instance; not visible to queries. */
 export const positionsTable = '_blasty_positions'
+
+/** What may have to be merged again after a crash, and what dead versions of rows may hold of memory until then. */
+const checkpointBytes = 64 * 1024 * 1024
+/** The name of the file in the instance. */
+const catalog = 'columns'
 
 /** Opens the instance at `path`; a file that does not open is a broken cache and is made anew. */
 export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<SqlDatabase> {
@@ -24,24 +42,52 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
     await Promise.all([path, `${path}.wal`].map(file => rm(file, { force: true })))
     return open(path, limits)
   })
-  return { connect: () => instance.connect(), close: () => instance.closeSync() }
+  let unsaved = 0
+  return {
+    connect: () => connect(instance),
+    merged: async bytes => {
+      unsaved += bytes
+      if (unsaved < checkpointBytes) return
+      const saved = unsaved
+      unsaved = 0
+      const connection = await connect(instance)
+      try {
+        await connection.run(`CHECKPOINT ${catalog}`)
+      } catch {
+        unsaved += saved
+      } finally {
+        connection.closeSync()
+      }
+    },
+    close: () => instance.closeSync(),
+  }
+}
+
+async function connect(instance: DuckDBInstance): Promise<DuckDBConnection> {
+  const connection = await instance.connect()
+  await connection.run(`USE ${catalog}`)
+  return connection
 }
 
 async function open(path: string, limits: SqlLimits): Promise<DuckDBInstance> {
-  const instance = await DuckDBInstance.create(path, {
+  const instance = await DuckDBInstance.create(':memory:', {
     threads: String(limits.threads),
     memory_limit: limits.memory,
     temp_directory: `${path}.tmp`,
     preserve_insertion_order: 'false',
   })
-  const connection = await instance.connect()
+  const setUp = await instance.connect()
   try {
-    await connection.run(
-      `CREATE TABLE IF NOT EXISTS ${positionsTable} (name VARCHAR, uid VARCHAR, epoch INTEGER, schema INTEGER, revision BIGINT)`,
+    await setUp.run(`ATTACH ${quoteText(path)} AS ${catalog} (RECOVERY_MODE no_wal_writes)`)
+    await setUp.run(
+      `CREATE TABLE IF NOT EXISTS ${catalog}.${positionsTable} (name VARCHAR, uid VARCHAR, epoch INTEGER, schema INTEGER, revision BIGINT)`,
     )
-    for (const statement of lockdownStatements) await connection.run(statement)
+    for (const statement of lockdownStatements) await setUp.run(statement)
+    return instance
+  } catch (error) {
+    instance.closeSync()
+    throw error
   } finally {
-    connection.closeSync()
+    setUp.closeSync()
   }
-  return instance
 }

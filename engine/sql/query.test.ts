@@ -221,6 +221,7 @@ test('a client that does not read holds neither a turn nor a connection past the
   let closed = 0
   const counted: SqlDatabase = {
     close: () => {},
+    merged: async () => {},
     connect: async () => {
       const connection = await sql.connect()
       return new Proxy(connection, {

@@ -37,17 +37,10 @@ export function allowedActions(
 }
 
 /**
- * Throws unless the policies allow the action: TABLE_NOT_FOUND to a caller who may do nothing with the Table, so that it does not
- * learn that there is one; PERMISSION_DENIED to one who may do something else.
+ * Throws unless the action is among those allowed on the Table: TABLE_NOT_FOUND to a caller who may do nothing with it, so that
+ * it does not learn that there is one; PERMISSION_DENIED to one who may do something else.
  */
-export function authorize(
-  identity: Identity,
-  policies: Iterable<AccessPolicy>,
-  table: TableName,
-  action: Action,
-  now: number,
-): void {
-  const allowed = allowedActions(identity, policies, table, now)
+export function authorize(identity: Identity, allowed: ReadonlySet<Action>, table: TableName, action: Action): void {
   if (allowed.has(action)) return
   const name = `${table.namespace}/${table.name}`
   if (allowed.size === 0) throw new BlastyError('TABLE_NOT_FOUND', { table: name })

@@ -47,6 +47,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const server = new Server({
     'grpc.max_receive_message_length': options.maxRequestBytes ?? defaultMaxRequestBytes,
     'grpc.max_concurrent_streams': options.maxStreamsPerConnection ?? 1000,
+    // Nobody asks for them, and each call would be counted in four places.
+    'grpc.enable_channelz': 0,
     // A client that vanished without a word is noticed, and its subscriptions end.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,

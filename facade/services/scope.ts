@@ -1,14 +1,15 @@
 /** What every service shares: who may reach which Table, how a wait ends, and the filters in use. */
 
 import { BlastyError } from '../../base/errors.ts'
-import type { AccessPolicy, Index, Subscription } from '../../crds/types.gen.ts'
+import type { Index, Subscription } from '../../crds/types.gen.ts'
 import type { Directory, ServedTable } from '../../directory/directory.ts'
 import { accessPolicies, indexes, subscriptions, tables } from '../../directory/kinds.ts'
 import type { RowTest } from '../../engine/feed/event.ts'
 import { type Predicate, parsePredicate, toTest } from '../../engine/predicate/predicate.ts'
 import { isTrue, keyFor } from '../../operator/mod.ts'
+import { Grants } from '../auth/grants.ts'
 import type { Identity } from '../auth/identity.ts'
-import { type Action, allowedActions, authorize, type TableName } from '../auth/policy.ts'
+import { type Action, authorize, type TableName } from '../auth/policy.ts'
 import type { CallContext } from '../grpc/context.ts'
 
 /** A reference as requests carry it; unset fields are empty. */
@@ -23,15 +24,17 @@ const cachedFilters = 1000
 
 export class Scope {
   readonly directory: Directory
+  readonly #grants: Grants
   readonly #filters = new Map<string, { readonly predicate: Predicate | undefined; readonly test: RowTest }>()
 
   constructor(directory: Directory) {
     this.directory = directory
+    this.#grants = new Grants(directory.cache(accessPolicies))
   }
 
   /** The actions a caller may do on a Table. */
   allowed(identity: Identity, table: TableName): ReadonlySet<Action> {
-    return allowedActions(identity, this.#policies(), table, Date.now())
+    return this.#grants.allowed(identity, table)
   }
 
   /**
@@ -40,20 +43,18 @@ export class Scope {
    */
   table(identity: Identity, ref: Ref, field: string, ...actions: [Action, ...Action[]]): ServedTable {
     const table = named(ref, field)
-    for (const action of actions) authorize(identity, this.#policies(), table, action, Date.now())
+    const allowed = this.allowed(identity, table)
+    for (const action of actions) authorize(identity, allowed, table, action)
     return this.#served(table)
   }
 
   /** Names of the Tables of a namespace that the caller may do `action` on. */
   visible(identity: Identity, namespace: string, action: Action): Set<string> {
-    const policies = this.#policies()
     const names = this.directory
       .read(tables)
       .list(namespace)
       .map(({ metadata }) => metadata.name)
-    return new Set(
-      names.filter(name => allowedActions(identity, policies, { namespace, name }, Date.now()).has(action)),
-    )
+    return new Set(names.filter(name => this.allowed(identity, { namespace, name }).has(action)))
   }
 
   /** An Index that is ready, with its Table. An Index of a Table that may not be searched does not exist for the caller. */
@@ -62,10 +63,11 @@ export class Scope {
     const index = this.directory.read(indexes).get(keyFor(name, namespace))
     const title = `${namespace}/${name}`
     const table = index && { namespace, name: index.spec.tableRef.name }
-    if (index === undefined || table === undefined || this.allowed(identity, table).size === 0) {
+    const allowed = table && this.allowed(identity, table)
+    if (index === undefined || table === undefined || allowed === undefined || allowed.size === 0) {
       throw new BlastyError('INDEX_NOT_FOUND', { index: title })
     }
-    authorize(identity, this.#policies(), table, 'Search', Date.now())
+    authorize(identity, allowed, table, 'Search')
     if (index.status?.external?.index === undefined) {
       throw new BlastyError('INDEX_NOT_READY', { index: title, reason: whyNot(index.status?.conditions) })
     }
@@ -82,10 +84,11 @@ export class Scope {
     const subscription = this.directory.read(subscriptions).get(keyFor(name, namespace))
     const title = `${namespace}/${name}`
     const table = subscription && { namespace, name: subscription.spec.tableRef.name }
-    if (subscription === undefined || table === undefined || this.allowed(identity, table).size === 0) {
+    const allowed = table && this.allowed(identity, table)
+    if (subscription === undefined || table === undefined || allowed === undefined || allowed.size === 0) {
       throw new BlastyError('SUBSCRIPTION_NOT_FOUND', { subscription: title })
     }
-    authorize(identity, this.#policies(), table, 'Subscribe', Date.now())
+    authorize(identity, allowed, table, 'Subscribe')
     if (subscription.status?.external?.stream === undefined) {
       throw new BlastyError('TABLE_NOT_READY', {
         table: `subscription ${title}`,
@@ -123,10 +126,6 @@ export class Scope {
     }
     this.#filters.set(key, filter)
     return filter
-  }
-
-  #policies(): AccessPolicy[] {
-    return this.directory.read(accessPolicies).list()
   }
 
   #served(table: TableName): ServedTable {
@@ -172,26 +171,47 @@ export async function patiently<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const left = Math.min(defaultPatienceMillis, Math.max(0, deadline - Date.now() - answerMillis))
-  using timeout = timeLimit(left)
+  using limit = timeLimit(left, signal)
   try {
-    return await work(AbortSignal.any([signal, timeout.signal]))
+    return await work(limit.signal)
   } catch (error) {
-    if (timeout.signal.aborted && !signal.aborted && error === timeout.signal.reason) {
+    if (limit.passed && error === limit.signal.reason)
       throw new BlastyError('WAIT_TIMEOUT', { what, revision }, { cause: error })
-    }
     throw error
   }
 }
 
+export type TimeLimit = Disposable & {
+  readonly signal: AbortSignal
+  /** True when time is what aborted the signal. */
+  readonly passed: boolean
+}
+
 /**
- * A signal that aborts after some milliseconds, unless it is disposed of before. `AbortSignal.timeout` keeps its timer until
- * it fires: thousands of calls a second would each leave one behind for half a minute.
+ * A signal that aborts after some milliseconds or with one of the others, until it is disposed of. `AbortSignal.timeout` keeps
+ * its timer until it fires, and what `AbortSignal.any` makes of a signal that lives long is collected late: thousands of
+ * calls a second would leave both behind.
  */
-export function timeLimit(millis: number): Disposable & { readonly signal: AbortSignal } {
+export function timeLimit(millis: number, ...others: readonly AbortSignal[]): TimeLimit {
   const controller = new AbortController()
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
-    Math.ceil(millis),
-  )
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
+  let passed = false
+  const timer = setTimeout(() => {
+    passed = !controller.signal.aborted
+    controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+  }, Math.ceil(millis))
+  const abort = () => controller.abort(others.find(({ aborted }) => aborted)?.reason)
+  for (const other of others) {
+    if (other.aborted) abort()
+    else other.addEventListener('abort', abort, { once: true })
+  }
+  return {
+    signal: controller.signal,
+    get passed() {
+      return passed
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      for (const other of others) other.removeEventListener('abort', abort)
+    },
+  }
 }

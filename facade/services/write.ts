@@ -11,7 +11,7 @@ import type { Table } from '../../engine/table.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { CallContext } from '../grpc/context.ts'
 import { archived } from './archived.ts'
-import { timeLimit } from './scope.ts'
+import { type TimeLimit, timeLimit } from './scope.ts'
 import type { Searchable } from './searchable.ts'
 import { tokenOf } from './token.ts'
 
@@ -47,9 +47,8 @@ export async function write(request: WriteRequest, context: CallContext, searcha
   await table.beforeWrite()
   const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
   // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
-  using limit = timeLimit(left)
-  const timeout = limit.signal
-  const signal = AbortSignal.any([timeout, table.closing])
+  using limit = timeLimit(left, table.closing)
+  const { signal } = limit
   const options = {
     principal: context.identity.user,
     schema: table.schemas.current.number,
@@ -59,7 +58,7 @@ export async function write(request: WriteRequest, context: CallContext, searcha
   // An append-only Table has no blobs, and most others have none either.
   if (!('append' in changes || 'packed' in changes) && blobColumns(table.schemas.current).length > 0) {
     const rows = changes.flatMap(({ op, row }, index) => (op === 'put' ? [{ row, place: placeOf(index) }] : []))
-    await checkBlobs(table, rows, options, timeout)
+    await checkBlobs(table, rows, options, limit)
   }
   const writing =
     'append' in changes
@@ -68,7 +67,7 @@ export async function write(request: WriteRequest, context: CallContext, searcha
         ? table.writer.appendPacked(changes.packed, options)
         : table.writer.write(changes, options)
   const committed = await writing.catch((error: unknown) => {
-    if (error !== timeout.reason) throw error
+    if (!limit.passed || error !== signal.reason) throw error
     // The writer says OUTCOME_UNKNOWN when something may have been stored; this is the other case.
     const problem = 'it did not take the write in time; nothing was written'
     throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem }, { cause: error })
@@ -82,12 +81,12 @@ async function checkBlobs(
   table: Table,
   rows: readonly NewRow[],
   { principal, mutationId, signal }: WriteOptions,
-  timeout: AbortSignal,
+  limit: TimeLimit,
 ): Promise<void> {
   try {
     await table.blobCheck.check(table.schemas.current, rows, signal)
   } catch (error) {
-    if (error === timeout.reason) {
+    if (limit.passed && error === signal.reason) {
       const problem = 'it did not say in time whether the blobs are there; nothing was written'
       throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem }, { cause: error })
     }
