@@ -1,5 +1,5 @@
 /** The calls the core makes, alike for every kind: get, list, watch, create, patch, delete. */
-import type { ApiConstructor, ApiType, KubeConfig, ResponseContext } from '@kubernetes/client-node'
+import type { ApiConstructor, ApiType, KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from './clock.ts'
 import { isRecord, type Key, type Kind, type KubeObject, keyFor, pathOf, resourceName } from './kind.ts'
 import { errorFromAnswer, errorFromNetwork, KubeError } from './kube-error.ts'
@@ -102,7 +102,7 @@ export function createClient(config: KubeConfig, options: ClientOptions = {}): K
     try {
       const response = await transport.send({ ...request, signal: abort.signal })
       const text = await response.body.text()
-      status = response.httpStatusCode
+      status = response.status
       if (status >= 300) throw errorFromAnswer(what, status, text)
       return read(JSON.parse(text))
     } catch (error) {
@@ -163,10 +163,10 @@ export function createClient(config: KubeConfig, options: ClientOptions = {}): K
       let status = 0
       try {
         const response = await transport.send({ method: 'GET', path: pathOf(kind), query, signal: silence.signal })
-        status = response.httpStatusCode
+        status = response.status
         silence.heard(silenceMs)
         if (status >= 300) throw errorFromAnswer(what, status, await response.body.text())
-        for await (const line of readLines(bodyOf(response), () => silence.heard(silenceMs))) {
+        for await (const line of readLines(response.body, () => silence.heard(silenceMs))) {
           yield eventOf(kind, what, line)
         }
       } catch (error) {
@@ -201,12 +201,6 @@ function pageOf<T extends KubeObject>(kind: Kind<T>, body: unknown): Page<T> {
     resourceVersion,
     continueAt: typeof continueAt === 'string' && continueAt !== '' ? continueAt : undefined,
   }
-}
-
-function bodyOf(response: ResponseContext): ReadableStream<Uint8Array> {
-  const body = response.body.stream()
-  if (body === null) throw new Error('the answer has no body')
-  return body
 }
 
 /** One line of a watch; throws on ERROR events and on whatever is no event, since nobody can say what was lost. */
