@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RetryError, refused, StalledError, waiting } from './blocked.ts'
 import { conditionOf } from './conditions.ts'
+import type { Condition } from './kind.ts'
 import { errorFromAnswer } from './kube-error.ts'
 import type { Run } from './runner.ts'
 import { fakeServer } from './testing/fake-client.ts'
@@ -206,6 +207,28 @@ describe('a reconcile', () => {
     assert.deepEqual((await run({ connect: down })).events, [
       { type: 'Warning', reason: 'Down', action: 'Reconcile', note: 'the store is down' },
     ])
+  })
+
+  it('tells people what it waits for, but not of the last moment before it becomes ready', async () => {
+    const unproven = { verify: () => waiting('NotServed', 'm') }
+    assert.deepEqual((await run(unproven)).events, [])
+    const early = await run({ accept: () => waiting('NoClass', 'm') })
+    assert.deepEqual(
+      early.events.map(({ reason }) => reason),
+      ['NoClass'],
+    )
+    const was: Condition = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'Ready',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }
+    const fallen = await run(unproven, {}, {}, {}, { conditions: [was] })
+    assert.deepEqual(
+      fallen.events.map(({ reason }) => reason),
+      ['NotServed'],
+    )
   })
 
   it('says nothing of failures when it was stopped in the middle', async () => {

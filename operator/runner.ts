@@ -210,6 +210,7 @@ class Reconcile<T extends Reconcilable, B, O, A> {
     const before = conditionOf(live, 'Ready')
     if (ready === undefined || outcome.type === 'Paused') return
     if (ready.status === before?.status && ready.reason === before.reason) return
+    if (before?.status !== 'True' && isOnTheWay(outcome)) return
     const type = outcome.type === 'Blocked' && outcome.by.blocked !== 'Waiting' ? 'Warning' : 'Normal'
     this.#context.event({ type, reason: ready.reason, action: 'Reconcile', note: ready.message })
   }
@@ -246,6 +247,11 @@ const moreToDo: Blocked = {
   reason: 'InProgress',
   message: 'more is to be done',
   afterSeconds: 1,
+}
+
+/** All is made and only to be seen to work: the conditions tell, and what follows in a moment is the news. */
+function isOnTheWay(outcome: Outcome): boolean {
+  return outcome.type === 'Blocked' && outcome.at === 'verify' && outcome.by.blocked === 'Waiting'
 }
 
 function isBlocked<A>(plan: Plan<A>): plan is Blocked {
