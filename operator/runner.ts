@@ -1,6 +1,5 @@
 /** One reconcile of one object, in the one order that holds for every kind. */
 import { isDeepStrictEqual } from 'node:util'
-import { applyStatus } from './apply.ts'
 import { type Blocked, blockedBy, type Classify } from './blocked.ts'
 import type { Caches } from './caches.ts'
 import type { KubeClient } from './client.ts'
@@ -12,6 +11,7 @@ import { hasFinalizer, isAbandoned, removeFinalizer, storeFinalizer } from './fi
 import { type Key, keyOf, type Reconcilable } from './kind.ts'
 import { isConflict, isNotFound } from './kube-error.ts'
 import type { Logger } from './log.ts'
+import { replaceStatus } from './replace-status.ts'
 import { composeStatus, gate, type Outcome, type Step } from './status.ts'
 
 /** What a run needs from the operator around it. */
@@ -203,7 +203,7 @@ class Reconcile<T extends Reconcilable, B, O, A> {
     // What we wrote last may be newer than what this run began with; only the comparison profits from it.
     const held = cache.get(keyOf(this.#object))
     const live = held?.metadata.uid === this.#object.metadata.uid ? held : this.#object
-    const told = await applyStatus(client, kind, live, status, fieldManager)
+    const told = await replaceStatus(client, kind, live, status, fieldManager)
     if (told === live) return
     cache.written(told)
     const ready = conditionOf(told, 'Ready')
