@@ -109,7 +109,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
 export const tableVersion = ({ table: { descriptor, instance }, backends }: ServedTable): string =>
   `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${instance} ${backends.connectionID}`
 
-/** Tells how far a Table's log goes. */
+/** Tells how far a Table's log goes, once it holds more than the announcements of schemas: those the operator made itself. */
 function tableJob(served: ServedTable): Job {
   const { table, backends } = served
   return {
@@ -120,7 +120,8 @@ function tableJob(served: ServedTable): Job {
       try {
         while (!signal.aborted) {
           const { last, bytes } = await logState(table.log)
-          if (told?.revision !== last) {
+          const written = told !== undefined || last > table.schemas.current.number
+          if (written && told?.revision !== last) {
             told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes }
             await backends.reports.publish(told)
           }
