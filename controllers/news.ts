@@ -37,6 +37,10 @@ export class News {
         const uid = uidOf(report)
         const work = `${report.kind} ${uid}`
         const health = this.#healthOf(report, present)
+        if (present && report.kind === 'table' && this.#isShown(report)) {
+          this.#health.set(work, health)
+          return
+        }
         if (this.#health.get(work) === health) {
           this.#lookLater(report.kind, uid)
           return
@@ -69,6 +73,12 @@ export class News {
     }
     const table = this.#operator.read(tables).by(tablesByUid, report.tableUid)[0]
     return report.revision > (table?.status?.schema?.number ?? 0) ? 'written' : 'never written'
+  }
+
+  /** True when the status says as much already, as that of a Table nobody wrote to does. */
+  #isShown({ tableUid, revision }: Extract<Report, { kind: 'table' }>): boolean {
+    const table = this.#operator.read(tables).by(tablesByUid, tableUid)[0]
+    return table?.status?.progress?.revision === String(revision)
   }
 
   #look(kind: 'served' | 'table' | 'lake' | 'index' | 'subscription', uid: string): void {

@@ -11,7 +11,7 @@ import type { BackendClass, Table } from '../crds/types.gen.ts'
 import type { StackWith } from '../devstack/info.ts'
 import { createNamespace, uniqueName } from '../devstack/testing.ts'
 import { backendClasses, tables } from '../directory/kinds.ts'
-import { openReports, type Report, type Reports, reportsBucket } from '../engine/membership/reports.ts'
+import { openReports, type Report, type Reports, reportsBuckets } from '../engine/membership/reports.ts'
 import {
   type Condition,
   createClient,
@@ -102,7 +102,8 @@ export async function openBench(stack: TestStack, spec: object = {}): Promise<Be
       for await (const stream of streams.admin.streams.list()) {
         if (stream.config.name.startsWith(`${installation}-`)) await streams.admin.streams.delete(stream.config.name)
       }
-      await streams.admin.streams.delete(`KV_${reportsBucket(installation)}`).catch(() => false)
+      for (const bucket of Object.values(reportsBuckets(installation)))
+        await streams.admin.streams.delete(`KV_${bucket}`).catch(() => false)
       await emptyBucket(objects, probeBucket(installation))
       await streams.close()
       await client.close()

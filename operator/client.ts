@@ -1,7 +1,7 @@
 /** The calls the core makes, alike for every kind: get, list, watch, create, patch, delete. */
-import type { ApiConstructor, ApiType, KubeConfig, ResponseContext } from '@kubernetes/client-node'
+import type { ApiConstructor, ApiType, KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from './clock.ts'
-import { isRecord, type Key, type Kind, type KubeObject, keyFor, pathOf, resourceName } from './kind.ts'
+import { isRecord, type Key, type Kind, type KubeObject, keyFor, keyOf, pathOf, resourceName } from './kind.ts'
 import { errorFromAnswer, errorFromNetwork, KubeError } from './kube-error.ts'
 import { type Request, Transport } from './transport.ts'
 import { readLines, withSilenceLimit } from './watch-stream.ts'
@@ -32,14 +32,12 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
-export type PatchType = 'apply' | 'merge' | 'json'
+export type PatchType = 'merge' | 'json'
 
 export interface PatchOptions {
   readonly type: PatchType
   readonly subresource?: 'status'
   readonly fieldManager?: string
-  /** Server-side apply takes fields over from other managers. */
-  readonly force?: boolean
 }
 
 /** Every method throws KubeError and nothing else, and gives up after `requestMs`. */
@@ -51,6 +49,8 @@ export interface KubeClient {
   /** `object` needs no apiVersion and kind. */
   create<T extends KubeObject>(kind: Kind<T>, object: object, namespace?: string): Promise<T>
   patch<T extends KubeObject>(kind: Kind<T>, key: Key, patch: object, options: PatchOptions): Promise<T>
+  /** Puts the whole status of `object`; a conflict when it was changed since that resource version. */
+  replaceStatus<T extends KubeObject>(kind: Kind<T>, object: KubeObject, fieldManager: string): Promise<T>
   /** Deletes the object with this uid, and only that one. */
   delete(kind: Kind, key: Key, uid?: string): Promise<void>
   /** A typed API of the client library over the same connections, for what is not here: reviews, subresources. */
@@ -69,7 +69,6 @@ export interface ClientOptions {
 }
 
 const patchTypes: Readonly<Record<PatchType, string>> = {
-  apply: 'application/apply-patch+yaml', // JSON is YAML
   merge: 'application/merge-patch+json',
   json: 'application/json-patch+json',
 }
@@ -102,7 +101,7 @@ export function createClient(config: KubeConfig, options: ClientOptions = {}): K
     try {
       const response = await transport.send({ ...request, signal: abort.signal })
       const text = await response.body.text()
-      status = response.httpStatusCode
+      status = response.status
       if (status >= 300) throw errorFromAnswer(what, status, text)
       return read(JSON.parse(text))
     } catch (error) {
@@ -139,15 +138,29 @@ export function createClient(config: KubeConfig, options: ClientOptions = {}): K
       )
     },
 
-    patch: (kind, key, patch, { type, subresource, fieldManager, force }) => {
+    patch: (kind, key, patch, { type, subresource, fieldManager }) => {
       const request = {
         method: 'PATCH',
         path: pathOf(kind, key, subresource),
-        query: { fieldManager, force },
+        query: { fieldManager },
         body: JSON.stringify(patch),
         contentType: patchTypes[type],
       } as const
       return call(subresource === undefined ? 'patch' : `patch ${subresource} of`, kind, key, request, kind.decode)
+    },
+
+    replaceStatus: (kind, object, fieldManager) => {
+      // Who owns which field is the server's to know: left out, it is kept as it is there.
+      const { managedFields: _, ...metadata } = object.metadata
+      const key = keyOf(object)
+      const request = {
+        method: 'PUT',
+        path: pathOf(kind, key, 'status'),
+        query: { fieldManager },
+        body: JSON.stringify({ ...object, metadata }),
+        contentType: 'application/json',
+      } as const
+      return call('replace status of', kind, key, request, kind.decode)
     },
 
     delete: (kind, key, uid) => {
@@ -163,10 +176,10 @@ export function createClient(config: KubeConfig, options: ClientOptions = {}): K
       let status = 0
       try {
         const response = await transport.send({ method: 'GET', path: pathOf(kind), query, signal: silence.signal })
-        status = response.httpStatusCode
+        status = response.status
         silence.heard(silenceMs)
         if (status >= 300) throw errorFromAnswer(what, status, await response.body.text())
-        for await (const line of readLines(bodyOf(response), () => silence.heard(silenceMs))) {
+        for await (const line of readLines(response.body, () => silence.heard(silenceMs))) {
           yield eventOf(kind, what, line)
         }
       } catch (error) {
@@ -201,12 +214,6 @@ function pageOf<T extends KubeObject>(kind: Kind<T>, body: unknown): Page<T> {
     resourceVersion,
     continueAt: typeof continueAt === 'string' && continueAt !== '' ? continueAt : undefined,
   }
-}
-
-function bodyOf(response: ResponseContext): ReadableStream<Uint8Array> {
-  const body = response.body.stream()
-  if (body === null) throw new Error('the answer has no body')
-  return body
 }
 
 /** One line of a watch; throws on ERROR events and on whatever is no event, since nobody can say what was lost. */

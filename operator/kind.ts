@@ -16,7 +16,7 @@ export interface ObjectMeta {
   readonly managedFields?: readonly ManagedFields[]
 }
 
-/** One manager's share of an object, metav1.ManagedFieldsEntry. */
+/** Whose fields are whose, metav1.ManagedFieldsEntry. */
 export interface ManagedFields {
   readonly manager?: string
   readonly operation?: string

@@ -26,20 +26,6 @@ describe('an error of the API server', () => {
     assert.ok(error.cause instanceof ApiException)
   })
 
-  it('names the fields that others own, and the owners', () => {
-    const causes = [
-      { reason: 'FieldManagerConflict', message: 'conflict with "kubectl" using v1', field: '.spec.size' },
-      { reason: 'FieldManagerConflict', message: 'conflict with "helm" using v1', field: '.spec.note' },
-    ]
-    const error = errorFromAnswer('patch x', 409, { reason: 'Conflict', message: 'long', details: { causes } })
-    assert.ok(isConflict(error))
-    assert.deepEqual(error.conflicts, [
-      { field: '.spec.size', manager: 'kubectl' },
-      { field: '.spec.note', manager: 'helm' },
-    ])
-    assert.match(error.message, /other managers own \.spec\.size \(kubectl\), \.spec\.note \(helm\)/)
-  })
-
   it('stays short, whatever a proxy sends', () => {
     const error = errorFromAnswer('list x', 502, `<html>${'a\n'.repeat(10_000)}</html>`)
     assert.ok(error.message.length < 600)

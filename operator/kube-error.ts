@@ -2,17 +2,9 @@
 import { ApiException } from '@kubernetes/client-node'
 import { isRecord } from './kind.ts'
 
-/** A field that another manager owns (server-side apply). */
-export interface FieldConflict {
-  /** As the server names it: `.spec.log.maxBytes`. */
-  readonly field: string
-  readonly manager: string
-}
-
 interface KubeErrorParts {
   readonly status: number
   readonly reason: string
-  readonly conflicts?: readonly FieldConflict[]
   readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
@@ -26,8 +18,6 @@ export class KubeError extends Error {
   readonly status: number
   /** The metav1.StatusReason (`NotFound`, `Conflict`, …), or `Unreachable`, `Timeout`, `Malformed`. */
   readonly reason: string
-  /** The fields other managers own, when a server-side apply was refused for them. */
-  readonly conflicts: readonly FieldConflict[]
   /** What the server asks for, in seconds. */
   readonly retryAfterSeconds: number | undefined
 
@@ -36,7 +26,6 @@ export class KubeError extends Error {
     super(short, parts.cause === undefined ? undefined : { cause: parts.cause })
     this.status = parts.status
     this.reason = parts.reason
-    this.conflicts = parts.conflicts ?? []
     this.retryAfterSeconds = parts.retryAfterSeconds
   }
 }
@@ -48,16 +37,10 @@ export function errorFromAnswer(what: string, code: number, body: unknown, cause
   const text = typeof answer.message === 'string' ? answer.message : plainText(body)
   const reason =
     typeof answer.reason === 'string' && answer.reason !== '' ? answer.reason : (reasons[code] ?? 'Unknown')
-  const conflicts = conflictsIn(details.causes)
-  const hint =
-    conflicts.length === 0
-      ? text
-      : `other managers own ${conflicts.map(c => `${c.field} (${c.manager})`).join(', ')}; let go of them there, or force`
   const retryAfter = details.retryAfterSeconds
-  return new KubeError(`${what}: ${reason} (${code})${hint === '' ? '' : `: ${hint}`}`, {
+  return new KubeError(`${what}: ${reason} (${code})${text === '' ? '' : `: ${text}`}`, {
     status: code,
     reason,
-    conflicts,
     ...(typeof retryAfter === 'number' && retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
     ...(cause === undefined ? {} : { cause }),
   })
@@ -81,7 +64,7 @@ const reasonIs = (error: unknown, ...reasons: string[]) => error instanceof Kube
 
 export const isNotFound = (error: unknown): boolean => statusIs(error, 404)
 export const isAlreadyExists = (error: unknown): boolean => reasonIs(error, 'AlreadyExists')
-/** Somebody else changed the object first, or owns a field. */
+/** Somebody else changed the object first. */
 export const isConflict = (error: unknown): boolean => statusIs(error, 409) && !isAlreadyExists(error)
 /** The resource version asked for is no longer held: list anew. */
 export const isGone = (error: unknown): boolean => statusIs(error, 410)
@@ -122,17 +105,6 @@ function parsed(body: unknown): Record<string, unknown> {
 
 function plainText(body: unknown): string {
   return typeof body === 'string' ? body.replace(/\s+/g, ' ').trim().slice(0, 200) : ''
-}
-
-function conflictsIn(causes: unknown): FieldConflict[] {
-  if (!Array.isArray(causes)) return []
-  return causes
-    .filter(isRecord)
-    .flatMap(cause =>
-      cause.reason === 'FieldManagerConflict'
-        ? [{ field: String(cause.field), manager: /"([^"]*)"/.exec(String(cause.message))?.[1] ?? 'another' }]
-        : [],
-    )
 }
 
 function deepestMessage(error: unknown): string {

@@ -1,5 +1,4 @@
 /** The operator core: what a product needs to declare controllers and run them. */
-export { type Applied, type ApplyOptions, applyObject, applyStatus } from './apply.ts'
 export {
   type Blocked,
   blockedBy,

@@ -95,7 +95,7 @@ describe('an operator on a real API server', { timeout: 240_000 }, () => {
     await create('w', { size: 3 })
     await ready('w')
     assert.equal(outside.sizes.get(key('w')), 3)
-    await wrote('patch', 'patch status of')
+    await wrote('patch', 'replace status of')
     const { status, metadata } = await get('w')
     assert.equal(status?.observedGeneration, 1)
     assert.equal(status?.size, 3)
@@ -107,7 +107,7 @@ describe('an operator on a real API server', { timeout: 240_000 }, () => {
     await admin.patch(widgets, key('w'), { spec: { size: 4 } }, { type: 'merge' })
     await eventually('the change is observed', async () => (await get('w')).status?.observedGeneration === 2)
     assert.equal(outside.sizes.get(key('w')), 4)
-    await wrote('patch status of')
+    await wrote('replace status of')
   })
 
   it('writes nothing about idle objects, though it looks at them, and after a restart neither', async () => {
@@ -121,7 +121,7 @@ describe('an operator on a real API server', { timeout: 240_000 }, () => {
     const first = await start(controller, { resyncSeconds: 0.05 })
     await create('w', { size: 3 })
     await ready('w')
-    await wrote('patch', 'patch status of')
+    await wrote('patch', 'replace status of')
     const seen = looks
     await eventually('it was looked at ten times more', () => looks > seen + 10)
     await first.stop()
@@ -228,7 +228,7 @@ describe('an operator on a real API server', { timeout: 240_000 }, () => {
     await start(widgetController(outside, { act }))
     await create('w', { size: 2 })
     await ready('w')
-    await wrote('patch', 'patch status of', 'patch status of')
+    await wrote('patch', 'replace status of', 'replace status of')
   })
 
   it('gives up nothing when it stops: what is under way ends, what is not begun is left', async () => {
@@ -289,7 +289,7 @@ describe('an operator on a real API server', { timeout: 240_000 }, () => {
     await eventually('it says what is lacking', () => /widgets.*Forbidden/.test(operator?.unready().join() ?? ''))
     await grant(admin, home, [
       { apiGroups: ['test.example.com'], resources: ['widgets'], verbs: ['list', 'watch', 'get', 'patch'] },
-      { apiGroups: ['test.example.com'], resources: ['widgets/status'], verbs: ['patch'] },
+      { apiGroups: ['test.example.com'], resources: ['widgets/status'], verbs: ['update'] },
       { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
     ])
     await started

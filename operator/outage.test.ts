@@ -84,8 +84,8 @@ describe('an operator whose API server is killed', { timeout: 180_000 }, () => {
 
   it('keeps what it could not write, and writes it when the server is back', async () => {
     const name = 'interrupted'
-    proxy.answerNext((url, method) => method === 'PATCH' && url.pathname.endsWith('/status'), 0)
-    proxy.answerNext((url, method) => method === 'PATCH' && url.pathname.endsWith('/status'), 500)
+    proxy.answerNext((url, method) => method === 'PUT' && url.pathname.endsWith('/status'), 0)
+    proxy.answerNext((url, method) => method === 'PUT' && url.pathname.endsWith('/status'), 500)
     await create(name, 4)
     await ready(name, 1)
     assert.equal(outside.sizes.get(key(name)), 4)

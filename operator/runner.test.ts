@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RetryError, refused, StalledError, waiting } from './blocked.ts'
 import { conditionOf } from './conditions.ts'
+import type { Condition } from './kind.ts'
 import { errorFromAnswer } from './kube-error.ts'
 import type { Run } from './runner.ts'
 import { fakeServer } from './testing/fake-client.ts'
@@ -10,7 +11,7 @@ import { finalizer, runWidget as run, type Spec } from './testing/run-widget.ts'
 const accepted = ['accept', 'connect', 'observe', 'plan']
 const stored = [...accepted, 'patch merge']
 const acted = [...stored, 'act', 'observe', 'plan']
-const told = ['status', 'patch status']
+const told = ['status', 'replace status']
 const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [finalizer] }
 const down = () => {
   throw new RetryError('Down', 'the store is down', { afterSeconds: 7 })
@@ -39,33 +40,33 @@ describe('a reconcile', () => {
       [...stored, 'verify', ...told],
       'ready',
     ],
-    ['touches nothing outside while paused', {}, { annotations: { paused: 'true' } }, ['patch status'], 'paused'],
+    ['touches nothing outside while paused', {}, { annotations: { paused: 'true' } }, ['replace status'], 'paused'],
     [
       'goes no further with a spec that is not accepted',
       { accept: () => refused('BadSize', 'too big') },
       {},
-      ['accept', 'patch status'],
+      ['accept', 'replace status'],
       'refused',
     ],
     [
       'waits for what it refers to',
       { accept: () => waiting('NoClass', 'm') },
       {},
-      ['accept', 'patch status'],
+      ['accept', 'replace status'],
       'waiting',
     ],
     [
       'stores no finalizer when it cannot connect',
       { connect: down },
       {},
-      ['accept', 'connect', 'patch status'],
+      ['accept', 'connect', 'replace status'],
       'failed',
     ],
     [
       'stores no finalizer when it cannot see',
       { observe: down },
       {},
-      ['accept', 'connect', 'observe', 'patch status'],
+      ['accept', 'connect', 'observe', 'replace status'],
       'failed',
     ],
     [
@@ -107,14 +108,14 @@ describe('a reconcile', () => {
       'keeps the finalizer until everything outside is gone',
       { finalizer: { name: finalizer, cleanUp: () => waiting('Deleting', 'm') } },
       deleting,
-      ['cleanUp', 'patch status'],
+      ['cleanUp', 'replace status'],
       'waiting',
     ],
     [
       'keeps the finalizer when cleaning up fails',
       { finalizer: { name: finalizer, cleanUp: down } },
       deleting,
-      ['cleanUp', 'patch status'],
+      ['cleanUp', 'replace status'],
       'failed',
     ],
     ['lets an abandoned object go', {}, { ...deleting, annotations: { abandon: 'u' } }, ['patch merge'], 'deleted'],
@@ -136,7 +137,7 @@ describe('a reconcile', () => {
       'holds the deletion of a paused object that says so',
       { finalizer: { name: finalizer, cleanUp: () => undefined, holdsWhilePaused: () => true } },
       { ...deleting, annotations: { paused: 'true' } },
-      ['patch status'],
+      ['replace status'],
       'paused',
     ],
     ['does nothing about a deletion that waits for others', {}, { ...deleting, finalizers: ['x/y'] }, [], 'gone'],
@@ -206,6 +207,28 @@ describe('a reconcile', () => {
     assert.deepEqual((await run({ connect: down })).events, [
       { type: 'Warning', reason: 'Down', action: 'Reconcile', note: 'the store is down' },
     ])
+  })
+
+  it('tells people what it waits for, but not of the last moment before it becomes ready', async () => {
+    const unproven = { verify: () => waiting('NotServed', 'm') }
+    assert.deepEqual((await run(unproven)).events, [])
+    const early = await run({ accept: () => waiting('NoClass', 'm') })
+    assert.deepEqual(
+      early.events.map(({ reason }) => reason),
+      ['NoClass'],
+    )
+    const was: Condition = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'Ready',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }
+    const fallen = await run(unproven, {}, {}, {}, { conditions: [was] })
+    assert.deepEqual(
+      fallen.events.map(({ reason }) => reason),
+      ['NotServed'],
+    )
   })
 
   it('says nothing of failures when it was stopped in the middle', async () => {

@@ -1,6 +1,5 @@
 /** One reconcile of one object, in the one order that holds for every kind. */
 import { isDeepStrictEqual } from 'node:util'
-import { applyStatus } from './apply.ts'
 import { type Blocked, blockedBy, type Classify } from './blocked.ts'
 import type { Caches } from './caches.ts'
 import type { KubeClient } from './client.ts'
@@ -12,6 +11,7 @@ import { hasFinalizer, isAbandoned, removeFinalizer, storeFinalizer } from './fi
 import { type Key, keyOf, type Reconcilable } from './kind.ts'
 import { isConflict, isNotFound } from './kube-error.ts'
 import type { Logger } from './log.ts'
+import { replaceStatus } from './replace-status.ts'
 import { composeStatus, gate, type Outcome, type Step } from './status.ts'
 
 /** What a run needs from the operator around it. */
@@ -203,13 +203,14 @@ class Reconcile<T extends Reconcilable, B, O, A> {
     // What we wrote last may be newer than what this run began with; only the comparison profits from it.
     const held = cache.get(keyOf(this.#object))
     const live = held?.metadata.uid === this.#object.metadata.uid ? held : this.#object
-    const told = await applyStatus(client, kind, live, status, fieldManager)
+    const told = await replaceStatus(client, kind, live, status, fieldManager)
     if (told === live) return
     cache.written(told)
     const ready = conditionOf(told, 'Ready')
     const before = conditionOf(live, 'Ready')
     if (ready === undefined || outcome.type === 'Paused') return
     if (ready.status === before?.status && ready.reason === before.reason) return
+    if (before?.status !== 'True' && isOnTheWay(outcome)) return
     const type = outcome.type === 'Blocked' && outcome.by.blocked !== 'Waiting' ? 'Warning' : 'Normal'
     this.#context.event({ type, reason: ready.reason, action: 'Reconcile', note: ready.message })
   }
@@ -246,6 +247,11 @@ const moreToDo: Blocked = {
   reason: 'InProgress',
   message: 'more is to be done',
   afterSeconds: 1,
+}
+
+/** All is made and only to be seen to work: the conditions tell, and what follows in a moment is the news. */
+function isOnTheWay(outcome: Outcome): boolean {
+  return outcome.type === 'Blocked' && outcome.at === 'verify' && outcome.by.blocked === 'Waiting'
 }
 
 function isBlocked<A>(plan: Plan<A>): plan is Blocked {

@@ -5,7 +5,7 @@ import type { Cancel, Clock } from './clock.ts'
 const maxLineBytes = 16 * 1024 * 1024
 
 /** Splits UTF-8 bytes at newlines, calling `heard` for each chunk. A last line without newline is cut off: not yielded. */
-export async function* readLines(body: ReadableStream<Uint8Array>, heard: () => void): AsyncGenerator<string> {
+export async function* readLines(body: AsyncIterable<Uint8Array>, heard: () => void): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of body) {

@@ -2,12 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeConfig } from '@kubernetes/client-node'
-import type { Index, Subscription } from '../crds/types.gen.ts'
+import type { Subscription } from '../crds/types.gen.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
-import { indexes, subscriptions } from '../directory/kinds.ts'
+import { indexes, indexesByTable, subscriptions, subscriptionsByTable } from '../directory/kinds.ts'
 import { type RouterStart, route } from '../engine/feed/router.ts'
 import { logState } from '../engine/log/log.ts'
-import { placement } from '../engine/membership/placement.ts'
 import type { TableReport } from '../engine/membership/reports.ts'
 import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
@@ -15,6 +14,7 @@ import { blobJob } from './blob-job.ts'
 import { indexJob } from './index-job.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { lakeJob } from './lake-job.ts'
+import { Placed } from './placed.ts'
 import { ProgressReporter } from './progress.ts'
 
 export type WorkerOptions = {
@@ -34,6 +34,8 @@ export type Worker = {
 }
 
 const tableReportMillis = 10_000
+/** The work is shared out at most this often: each time all Tables are gone through, and changes come in crowds. */
+const shareMillis = 50
 
 /** Starts working; resolves when the first share of the work has been taken. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -41,17 +43,21 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const directory = new Directory({ ...options, client, role: 'worker' })
   const jobs = new Jobs(options.log)
   const membership = new Map<object, () => void>()
-  let scheduled = false
+  let scheduled: NodeJS.Timeout | undefined
+  let sharedAt = Number.NEGATIVE_INFINITY
+  let placed: Placed | undefined
   let closed = false
 
   const share = () => {
-    scheduled = false
-    if (!closed) jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options)))
+    scheduled = undefined
+    sharedAt = performance.now()
+    const now = new Placed(options.id, placed)
+    jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options, now)))
+    placed = now
   }
   const shareSoon = () => {
-    if (scheduled || closed) return
-    scheduled = true
-    setImmediate(share)
+    if (closed) return
+    scheduled ??= setTimeout(share, Math.max(0, sharedAt + shareMillis - performance.now()))
   }
   directory.onTable((_, served) => {
     const reports = served?.backends.reports
@@ -66,11 +72,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   directory.cache(indexes).subscribe(shareSoon)
   directory.cache(subscriptions).subscribe(shareSoon)
   await directory.start()
+  clearTimeout(scheduled)
   share()
   return {
     unready: () => directory.unready(),
     close: async () => {
       closed = true
+      clearTimeout(scheduled)
       for (const stop of membership.values()) stop()
       await jobs.close()
       await directory.close()
@@ -80,36 +88,30 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 /** This worker's share of the work on one Table. */
-function jobsOf(served: ServedTable, directory: Directory, options: WorkerOptions): Job[] {
+function jobsOf(served: ServedTable, directory: Directory, options: WorkerOptions, placed: Placed): Job[] {
   const { namespace, name, uid } = served.table.descriptor
-  const workers = served.backends.reports
-    .current()
-    .flatMap(report => (report.kind === 'member' && report.role === 'worker' ? [report.id] : []))
-  const mine = (job: string) => placement(job, workers).worker === options.id
-  const ofTable = ({ spec }: Index | Subscription) => spec.tableRef.name === name
+  const key = keyFor(name, namespace)
   const all = [
     tableJob(served),
     lakeJob(served, options),
     ...(served.table.keyed ? [blobJob(served, options)] : []),
     ...directory
       .read(indexes)
-      .list(namespace)
-      .filter(ofTable)
+      .by(indexesByTable, key)
       .flatMap(index => indexJob(index, served, options) ?? []),
     ...directory
       .read(subscriptions)
-      .list(namespace)
-      .filter(ofTable)
+      .by(subscriptionsByTable, key)
       .flatMap(one => subscriptionJob(one, served, options) ?? []),
   ]
-  return all.filter(({ id }) => mine(`${uid} ${id}`))
+  return all.filter(({ id }) => placed.mine(`${uid} ${id}`, served.backends.reports))
 }
 
 /** What a job on a Table depends on beside its own resource. */
 export const tableVersion = ({ table: { descriptor, instance }, backends }: ServedTable): string =>
   `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${instance} ${backends.connectionID}`
 
-/** Tells how far a Table's log goes. */
+/** Tells how far a Table's log goes, once it holds more than the announcements of schemas: those the operator made itself. */
 function tableJob(served: ServedTable): Job {
   const { table, backends } = served
   return {
@@ -120,7 +122,8 @@ function tableJob(served: ServedTable): Job {
       try {
         while (!signal.aborted) {
           const { last, bytes } = await logState(table.log)
-          if (told?.revision !== last) {
+          const written = told !== undefined || last > table.schemas.current.number
+          if (written && told?.revision !== last) {
             told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes }
             await backends.reports.publish(told)
           }

@@ -16,14 +16,16 @@ export async function announcedSchema(log: ChangeLog): Promise<number> {
 /** Announces schema `number` once, however often it is called. Returns the revision of its record. */
 export async function announceSchema(log: ChangeLog, number: number): Promise<number> {
   const subject = log.subjects.control('schema')
-  const last = await lastRecord(log, subject)
-  if (last !== undefined && last.head.schema >= number) return last.revision
   const data = Buffer.from(JSON.stringify({ number }))
   const headers = headersOf({ schema: number, operation: 'schema', principal })
-  return stored(
-    log,
-    await publish(log.streams.connection, [{ subject, data, headers, expect: last?.revision ?? 0 }], timeoutMillis),
-  )
+  const announce = (expect: number) =>
+    publish(log.streams.connection, [{ subject, data, headers, expect }], timeoutMillis)
+  // The first schema of a new log, which nearly always is the first announcement, is not asked for before.
+  const first = number === 1 ? await announce(0) : undefined
+  if (first !== undefined && first.kind !== 'conflict') return stored(log, first)
+  const last = await lastRecord(log, subject)
+  if (last !== undefined && last.head.schema >= number) return last.revision
+  return stored(log, first ?? (await announce(last?.revision ?? 0)))
 }
 
 /** Writes a record that says nothing, so that what was stored before it is settled. Returns its revision. */

@@ -1,11 +1,13 @@
 /**
- * What live processes say of themselves and of their work, in a NATS key-value bucket whose entries die with the
- * heartbeat. Workers find each other here, and the operator folds the rest into the status of resources.
+ * What live processes say of themselves and of their work, in a NATS key-value bucket, beside another that holds a
+ * heartbeat for each process. Workers find each other here, and the operator folds the rest into the status of resources.
  */
 
-import { type KvEntry, Kvm } from '@nats-io/kv'
+import { randomUUID } from 'node:crypto'
+import { type KV, type KvEntry, Kvm } from '@nats-io/kv'
 import { reason, type Streams } from '../../backends/streams/connect.ts'
 import { BlastyError } from '../../base/errors.ts'
+import { Believed, type Said } from './believed.ts'
 
 export type MemberReport = { readonly kind: 'member'; readonly role: 'worker' | 'facade'; readonly id: string }
 
@@ -78,9 +80,17 @@ export type Reports = {
 /** How long a silent process is still believed, in milliseconds. */
 export const reportLifeMillis = 15_000
 const heartbeatMillis = 5_000
+/**
+ * How long the server keeps what is not said again, in milliseconds; it is said again after a third of it. The heartbeat
+ * is of the process and not of each report, so that many Tables cost no more than one while nothing changes.
+ */
+const keepMillis = 1_800_000
 
-/** Name of the bucket of an installation. */
-export const reportsBucket = (installationID: string): string => `blasty_reports_${installationID}`
+/** Names of the buckets of an installation: of reports, and of heartbeats. */
+export const reportsBuckets = (installationID: string): { readonly reports: string; readonly alive: string } => ({
+  reports: `blasty_said_${installationID}`,
+  alive: `blasty_alive_${installationID}`,
+})
 
 function keyOf(report: Report): string {
   switch (report.kind) {
@@ -105,88 +115,122 @@ export type ReportsOptions = {
   readonly replicas?: number
 }
 
-/** Opens the bucket, making it when it is not there. Resolves when what the bucket held at that moment is known. */
+type Own = { readonly report: Report; readonly saidAt: number }
+
+/** Opens the buckets, making them when they are not there. Resolves when what they held at that moment is known. */
 export async function openReports(
   streams: Streams,
   installationID: string,
   options: ReportsOptions = {},
 ): Promise<Reports> {
-  const life = options.lifeMillis ?? reportLifeMillis
-  const bucket = await new Kvm(streams.client)
-    .create(reportsBucket(installationID), {
-      ttl: life,
-      history: 1,
-      replicas: options.replicas ?? 1,
-      storage: 'file',
-    })
-    .catch(error => {
-      throw new BlastyError(
-        'BACKEND_UNAVAILABLE',
-        { backend: 'streams server', problem: reason(error) },
-        { cause: error },
-      )
-    })
-  const known = new Map<string, { report: Report; until: number }>()
-  const own = new Map<string, Report>()
+  const lifeMillis = options.lifeMillis ?? reportLifeMillis
+  const names = reportsBuckets(installationID)
+  const [bucket, alive] = await Promise.all([
+    openBucket(streams, names.reports, keepMillis, options.replicas),
+    openBucket(streams, names.alive, lifeMillis, options.replicas),
+  ])
+  const session = randomUUID()
+  const own = new Map<string, Own>()
   const listeners = new Set<(report: Report, present: boolean) => void>()
-  const tell = (report: Report, present: boolean) => {
-    for (const listener of listeners) listener(report, present)
-  }
-
-  const watch = await bucket.watch()
-  const ready = Promise.withResolvers<void>()
-  if ((await bucket.status()).values === 0) ready.resolve()
-  const take = (entry: KvEntry) => {
-    const before = known.get(entry.key)
-    if (entry.operation === 'PUT') {
-      const report = entry.json<Report>()
-      known.set(entry.key, { report, until: Date.now() + life })
-      if (JSON.stringify(before?.report) !== JSON.stringify(report)) tell(report, true)
-    } else if (before) {
-      known.delete(entry.key)
-      tell(before.report, false)
-    }
-    if (entry.delta === 0) ready.resolve()
-  }
-  const watching = (async () => {
-    for await (const entry of watch) take(entry)
-  })()
-
-  const put = async (report: Report) => {
-    await bucket.put(keyOf(report), JSON.stringify(report))
-  }
-  const beat = setInterval(() => {
-    // A heartbeat that fails is made good by the next one; after three, others take this process for dead, rightly.
-    for (const report of own.values()) put(report).catch(() => {})
-    const now = Date.now()
-    for (const [key, { report, until }] of known) {
-      if (until >= now) continue
-      known.delete(key)
-      tell(report, false)
-    }
-  }, options.heartbeatMillis ?? heartbeatMillis)
-  beat.unref()
-
-  await ready.promise
-  return {
-    publish: async report => {
-      own.set(keyOf(report), report)
-      await put(report)
+  const believed = new Believed({
+    lifeMillis,
+    keepMillis,
+    tell: (report, present) => {
+      for (const listener of listeners) listener(report, present)
     },
+  })
+  const now = () => performance.now()
+  /** What the next beat says, or says again. */
+  const due = (report: Report): Own => ({ report, saidAt: Number.NEGATIVE_INFINITY })
+
+  const stops = await Promise.all([
+    follow(alive, entry => {
+      if (entry.operation === 'PUT') believed.heard(entry.key, now())
+      else believed.left(entry.key)
+    }),
+    follow(bucket, entry => {
+      const said = entry.operation === 'PUT' ? entry.json<Said>() : undefined
+      if (said === undefined) believed.unsaid(entry.key)
+      else believed.said(entry.key, said, now())
+      // Another said something else, or withdrew it, who thought for a moment that the work was his.
+      const mine = own.get(entry.key)
+      if (mine !== undefined && said?.by !== session) own.set(entry.key, due(mine.report))
+    }),
+  ])
+
+  const say = async (key: string, report: Report) => {
+    const mine = { report, saidAt: now() }
+    const first = own.size === 0
+    own.set(key, mine)
+    try {
+      if (first) await alive.put(session, '')
+      await bucket.put(key, JSON.stringify({ by: session, report } satisfies Said))
+    } catch (error) {
+      if (own.get(key) === mine) own.set(key, due(report))
+      throw error
+    }
+  }
+  let beating: Promise<unknown> | undefined
+  const beat = async () => {
+    await alive.put(session, '')
+    const again = [...own].filter(([, { saidAt }]) => saidAt < now() - keepMillis / 3)
+    await Promise.all(again.map(([key, { report }]) => say(key, report)))
+  }
+  const timer = setInterval(() => {
+    believed.expire(now())
+    // A heartbeat that fails is made good by the next one; after three, others take this process for dead, rightly.
+    if (own.size > 0) beating = beat().catch(() => {})
+  }, options.heartbeatMillis ?? heartbeatMillis)
+  timer.unref()
+
+  return {
+    publish: report => say(keyOf(report), report),
     withdraw: async report => {
       own.delete(keyOf(report))
       await bucket.delete(keyOf(report))
     },
-    current: () => [...known.values()].map(({ report }) => report),
+    current: () => believed.current(),
     onChange: listener => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
     close: async () => {
-      clearInterval(beat)
-      await Promise.allSettled([...own.keys()].map(key => bucket.delete(key)))
-      watch.stop()
-      await watching
+      clearInterval(timer)
+      await beating
+      const last = [...own.keys()]
+      own.clear()
+      if (last.length > 0) await Promise.allSettled([alive.delete(session), ...last.map(key => bucket.delete(key))])
+      await Promise.all(stops.map(stop => stop()))
     },
+  }
+}
+
+async function openBucket(streams: Streams, name: string, ttl: number, replicas = 1): Promise<KV> {
+  try {
+    return await new Kvm(streams.client).create(name, { ttl, history: 1, replicas, storage: 'file' })
+  } catch (error) {
+    throw new BlastyError(
+      'BACKEND_UNAVAILABLE',
+      { backend: 'streams server', problem: reason(error) },
+      { cause: error },
+    )
+  }
+}
+
+/** Hands each entry on, those there are and those to come. Resolves, with how to stop, when the former have been. */
+async function follow(bucket: KV, take: (entry: KvEntry) => void): Promise<() => Promise<void>> {
+  const watch = await bucket.watch()
+  const ready = Promise.withResolvers<void>()
+  if ((await bucket.status()).values === 0) ready.resolve()
+  const watching = (async () => {
+    for await (const entry of watch) {
+      take(entry)
+      if (entry.delta === 0) ready.resolve()
+    }
+  })()
+  await ready.promise
+  return async () => {
+    watch.stop()
+    await watching
   }
 }

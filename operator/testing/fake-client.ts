@@ -1,11 +1,11 @@
 /** An API server in memory for tests of what is asked of it and in which order. It merges only what those tests patch. */
-import type { KubeClient, PatchOptions } from '../client.ts'
-import { isRecord, type Key, type Kind, type KubeObject, keyFor } from '../kind.ts'
+import type { KubeClient } from '../client.ts'
+import { isRecord, type Key, type Kind, type KubeObject, keyFor, keyOf } from '../kind.ts'
 import { errorFromAnswer } from '../kube-error.ts'
 
 export interface FakeServer {
   readonly client: KubeClient
-  /** What was asked for, in order: `patch status widgets/x`. */
+  /** What was asked for, in order: `replace status widgets/x`. */
   readonly calls: string[]
   readonly objects: Map<Key, Record<string, unknown>>
   /** Runs before each call and may throw in its stead. */
@@ -26,15 +26,20 @@ export function fakeServer(): FakeServer {
     if (object === undefined) throw errorFromAnswer(`get ${key}`, 404, { reason: 'NotFound' })
     return { apiVersion: kind.apiVersion, kind: kind.kind, ...object }
   }
+  const unchanged = <T extends KubeObject>(kind: Kind<T>, key: Key, since: unknown): Record<string, unknown> => {
+    const object = held(kind, key)
+    const now = isRecord(object.metadata) ? object.metadata.resourceVersion : undefined
+    if (since !== undefined && since !== now) throw errorFromAnswer(`change ${key}`, 409, { reason: 'Conflict' })
+    return object
+  }
   const store = <T extends KubeObject>(kind: Kind<T>, key: Key, object: Record<string, unknown>): T => {
     const metadata = isRecord(object.metadata) ? object.metadata : {}
     const stored = { ...object, metadata: { uid: `uid-${key}`, ...metadata, resourceVersion: String(version++) } }
     objects.set(key, stored)
     return kind.decode(structuredClone(stored))
   }
-  const merged = (object: Record<string, unknown>, patch: object, { subresource }: PatchOptions) => {
+  const merged = (object: Record<string, unknown>, patch: object) => {
     const part = isRecord(patch) ? patch : {}
-    if (subresource === 'status') return { ...object, status: part.status }
     const metadata = {
       ...(isRecord(object.metadata) && object.metadata),
       ...(isRecord(part.metadata) && part.metadata),
@@ -60,12 +65,15 @@ export function fakeServer(): FakeServer {
       return store(kind, keyFor(String(metadata.name), namespace), { ...object })
     },
     async patch(kind, key, patch, options) {
-      ask(`patch ${options.subresource ?? options.type} ${key}`)
-      const object = held(kind, key)
+      ask(`patch ${options.type} ${key}`)
       const given = isRecord(patch) && isRecord(patch.metadata) ? patch.metadata.resourceVersion : undefined
-      const now = isRecord(object.metadata) ? object.metadata.resourceVersion : undefined
-      if (given !== undefined && given !== now) throw errorFromAnswer(`patch ${key}`, 409, { reason: 'Conflict' })
-      return store(kind, key, merged(object, patch, options))
+      return store(kind, key, merged(unchanged(kind, key, given), patch))
+    },
+    async replaceStatus(kind, object) {
+      const key = keyOf(object)
+      ask(`replace status ${key}`)
+      const status = 'status' in object ? object.status : undefined
+      return store(kind, key, { ...unchanged(kind, key, object.metadata.resourceVersion), status })
     },
     async delete(_kind, key) {
       ask(`delete ${key}`)

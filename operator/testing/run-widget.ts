@@ -24,6 +24,7 @@ export async function runWidget(
   metadata: object = {},
   settings: Partial<Environment> = {},
   meanwhile: object = {},
+  status?: Widget['status'],
 ) {
   const server = fakeServer()
   const events: EventInput[] = []
@@ -70,6 +71,7 @@ export async function runWidget(
     kind: 'Widget',
     metadata: { name: 'w', namespace: 'n', uid: 'u', resourceVersion: '1', generation: 1, ...metadata },
     spec: { size: 3 },
+    ...(status === undefined ? {} : { status }),
   }
   server.objects.set(key, { ...object, metadata: { ...object.metadata, ...meanwhile } })
   const caches = new Caches((_, error) => {
