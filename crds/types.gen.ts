@@ -746,7 +746,7 @@ export type TableSpec = {
      */
     maxBytes?: number | string
     /**
-     * Seconds a change stays in the log at least; then it is purged, once the lake holds it. A mutation_id is honoured for as long. When the log is more than four fifths full, changes that the lake holds are purged after ten minutes.
+     * Seconds a change stays in the log; then it is purged, once the lake holds it. When the log is more than four fifths full, changes that the lake holds are purged after ten minutes. A mutation_id is honoured for as long as its change is in the log.
      */
     retentionSeconds: number
     /**

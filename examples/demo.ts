@@ -5,6 +5,7 @@ import { showBackends, showResources } from './demo/backends.ts'
 import { posterOfFilm } from './demo/blob.ts'
 import { sayHowToGoOn } from './demo/going-on.ts'
 import { importAll } from './demo/import.ts'
+import { readLake } from './demo/lake.ts'
 import { searchAround, searchWithFacets, searchWithTypo } from './demo/search.ts'
 import { joinAndAggregate } from './demo/sql.ts'
 import { Story } from './demo/story.ts'
@@ -71,6 +72,7 @@ async function tell(world: World, flights: number): Promise<void> {
   await story.step("Use the Table's own service with a stock client", () => typedByReflection(world))
   await story.step('See the resources', () => showResources(world))
   await story.step('See what lies behind them', () => showBackends(world))
+  await story.step('Read the lake without Blasty', () => readLake(world, flights))
   story.times()
 }
 
