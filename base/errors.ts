@@ -160,7 +160,7 @@ export const catalogue = {
     'DATA_LOSS',
     503,
     false,
-    'the lake of {table} is lost: {problem}, but revision {revision} was archived; put its objects back or repair the table',
+    'the lake of {table} is lost: {problem}; writes are refused until its objects are put back or it is repaired',
   ),
   // Server
   SERVICE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no service {service} is known here'),

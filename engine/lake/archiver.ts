@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
-import { logState } from '../log/log.ts'
+import { lastRecord, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
@@ -57,11 +57,15 @@ const defaultEmptyPauseMillis = 10_000
 
 /** Archives until the signal is aborted. */
 export async function archive(options: ArchiverOptions): Promise<void> {
-  const { signal, onProgress, onFailure, directory } = options
+  const { table, signal, onProgress, onFailure, directory } = options
+  // Heard from the beginning: what is asked while the lake is opened counts too.
+  const demand = demandOf(table)
+  signal.addEventListener('abort', demand.close, { once: true })
+  if (signal.aborted) demand.close()
   let progress: ArchiveProgress | undefined
   for (let failures = 0; !signal.aborted; ) {
     try {
-      await archiveOnce(options, next => {
+      await archiveOnce(options, demand, next => {
         failures = 0
         progress = next
         onProgress(progress)
@@ -78,9 +82,13 @@ export async function archive(options: ArchiverOptions): Promise<void> {
   }
 }
 
-async function archiveOnce(options: ArchiverOptions, tell: (progress: ArchiveProgress) => void): Promise<void> {
+async function archiveOnce(
+  options: ArchiverOptions,
+  demand: Demand,
+  tell: (progress: ArchiveProgress) => void,
+): Promise<void> {
   const { table, directory, signal, now = Date.now, emptyPauseMillis = defaultEmptyPauseMillis } = options
-  await firstRow(table, emptyPauseMillis, signal)
+  await firstRow(table, demand, emptyPauseMillis, signal)
   if (signal.aborted) return
   const state = await openLake(options, now)
   const scratch = join(directory, `run-${randomUUID()}`)
@@ -91,7 +99,7 @@ async function archiveOnce(options: ArchiverOptions, tell: (progress: ArchivePro
   let run: ArchiveRun | undefined
   try {
     run = await ArchiveRun.start({ table, places, scratch, state, now })
-    await carry(run, new Upkeep({ ...options, scratch, now }), options, tell)
+    await carry(run, demand, new Upkeep({ ...options, scratch, now }), options, tell)
   } finally {
     await run?.close()
     await places?.close()
@@ -100,26 +108,21 @@ async function archiveOnce(options: ArchiverOptions, tell: (progress: ArchivePro
 }
 
 /** Waits until the log holds more than announcements of schemas: a Table that nobody writes to needs no lake yet. */
-async function firstRow(table: Table, pauseMillis: number, signal: AbortSignal): Promise<void> {
-  const demand = demandOf(table)
-  try {
-    while (!signal.aborted) {
-      const { last } = await logState(table.log)
-      if (last > table.schemas.current.number) return
-      await first(
-        sleep(pauseMillis, undefined, { signal }).catch(() => {}),
-        demand,
-        Number.POSITIVE_INFINITY,
-      )
-    }
-  } finally {
-    demand.close()
+async function firstRow(table: Table, demand: Demand, pauseMillis: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const { last } = await logState(table.log)
+    // Each schema has one announcement, so that what is longer than they are holds something else.
+    const announced = (await lastRecord(table.log, table.log.subjects.control('schema')))?.revision
+    if (last > 0 && (last > table.schemas.current.number || last !== announced)) return
+    const pause = sleep(pauseMillis, undefined, { signal }).catch(() => {})
+    await first(pause, demand, Number.POSITIVE_INFINITY)
   }
 }
 
 /** Takes batch after batch, and commits when the window has been open long enough or is full. */
 async function carry(
   run: ArchiveRun,
+  demand: Demand,
   upkeep: Upkeep,
   options: ArchiverOptions,
   tell: (progress: ArchiveProgress) => void,
@@ -150,7 +153,6 @@ async function carry(
     while (await run.compact()) told()
     await upkeep.after(run.state)
   }
-  const demand = demandOf(table)
   try {
     let due = Number.POSITIVE_INFINITY
     let next = batches.next()
@@ -170,7 +172,6 @@ async function carry(
       due = Number.POSITIVE_INFINITY
     }
   } finally {
-    demand.close()
     over.abort()
     await batches.return(undefined)
   }
@@ -180,13 +181,19 @@ async function carry(
 async function openLake(options: ArchiverOptions, now: () => number): Promise<LakeState> {
   const { table, historySeconds, archivedBefore = 0 } = options
   const { lake } = table
-  const found = await readState(lake)
+  const found = await readState(lake).catch(error => {
+    if (!isBlastyError(error, 'LAKE_CORRUPT')) throw error
+    throw new BlastyError('LAKE_LOST', { table: table.log.table, problem: error.message }, { cause: error })
+  })
   // Before the log is purged the lake holds what is purged, and the floor says how much that is.
   const needed = Math.max(archivedBefore, await declaredFloor(table.log))
   const held = found === undefined ? 0 : archivedRevision(found, table)
   if (held < needed) {
-    const problem = found === undefined ? `bucket ${lake.bucket} holds no lake` : `it ends at revision ${held}`
-    throw new BlastyError('LAKE_LOST', { table: table.log.table, problem, revision: needed })
+    const problem = found === undefined ? `bucket ${lake.bucket} holds none` : `it ends at revision ${held}`
+    throw new BlastyError('LAKE_LOST', {
+      table: table.log.table,
+      problem: `${problem}, but revision ${needed} was archived`,
+    })
   }
   if (found !== undefined) return found
   const { name, namespace } = table.descriptor

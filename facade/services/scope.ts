@@ -39,13 +39,15 @@ export class Scope {
 
   /**
    * The Table, if the caller may do all the actions.
-   * @throws INVALID_ARGUMENT, TABLE_NOT_FOUND, PERMISSION_DENIED, TABLE_NOT_READY, LOG_LOST
+   * @throws INVALID_ARGUMENT, TABLE_NOT_FOUND, PERMISSION_DENIED, TABLE_NOT_READY, LOG_LOST; LAKE_LOST for who would write
    */
   table(identity: Identity, ref: Ref, field: string, ...actions: [Action, ...Action[]]): ServedTable {
     const table = named(ref, field)
     const allowed = this.allowed(identity, table)
     for (const action of actions) authorize(identity, allowed, table, action)
-    return this.#served(table)
+    const served = this.#served(table)
+    if (actions.some(action => writing.has(action))) refuseLost(served)
+    return served
   }
 
   /** Names of the Tables of a namespace that the caller may do `action` on. */
@@ -139,6 +141,14 @@ export class Scope {
     if (log?.reason === 'LogLost') throw new BlastyError('LOG_LOST', { table: title, problem: log.message })
     throw new BlastyError('TABLE_NOT_READY', { table: title, reason: whyNot(conditions) })
   }
+}
+
+const writing: ReadonlySet<Action> = new Set(['Put', 'Delete', 'WriteBlob'])
+
+/** What is written could not be archived any more, and the log alone holds it for a while only. */
+function refuseLost({ resource, table }: ServedTable): void {
+  const lake = resource.status?.conditions?.find(({ type }) => type === 'LakeReady')
+  if (lake?.reason === 'LakeLost') throw new BlastyError('LAKE_LOST', { table: table.log.table, problem: lake.message })
 }
 
 /** True when the operator says that a resource is ready. */

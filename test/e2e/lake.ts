@@ -35,6 +35,30 @@ export function describeLake(setting: () => Setting): void {
       await scene.wait('table/films', 'LakeReady')
     })
 
+    it('that vanishes makes the Table Stalled, and writes are refused while reads go on', async () => {
+      const lost = { ...filmsTable(), name: 'lost' }
+      await scene.apply(lost)
+      const owner = await scene.owner('lost')
+      await scene.wait('table/lost')
+      const films = owner.table('lost')
+      await films.put([film('tt1')], { ackLevel: AckLevel.ARCHIVED })
+      const bucket = await scene.field('table/lost', '{.status.external.bucket}')
+      const objects = objectStore({ ...setting().info.objectStore, pathStyle: true })
+      const keys: string[] = []
+      for await (const { key } of objects.list(bucket, 'lake/')) keys.push(key)
+      await objects.remove(bucket, keys)
+      await films.put([film('tt2')], { ackLevel: AckLevel.ARCHIVED, timeoutMs: 2_000 })
+      await scene.wait('table/lost', 'Stalled')
+      const refused = await eventually('writes are refused', async () =>
+        films.put([film('tt3')]).then(
+          () => undefined,
+          error => String(error),
+        ),
+      )
+      assert.match(refused, /lake of .* is lost/)
+      assert.equal((await films.get({ id: 'tt2' })).row.id, 'tt2')
+    })
+
     it('shows in the status how far it is', async () => {
       const films = client.table('films')
       const { revision } = await films.remove([{ id: 'tt1' }], { ackLevel: AckLevel.ARCHIVED })
