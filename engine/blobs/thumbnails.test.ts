@@ -72,10 +72,12 @@ test('two are made at a time, 64 wait, and the next is refused', async () => {
   const source = await image(180, 3)
   const gate = Promise.withResolvers<void>()
   const refused = Promise.withResolvers<void>()
+  const two = Promise.withResolvers<void>()
   let [running, most] = [0, 0]
   const objects = wrappedObjects(place.objects, async (name, call) => {
     if (name !== 'download') return call()
     most = Math.max(most, ++running)
+    if (most === 2) two.resolve()
     await gate.promise
     running--
     return call()
@@ -87,7 +89,7 @@ test('two are made at a time, 64 wait, and the next is refused', async () => {
       return error
     }),
   )
-  await refused.promise
+  await Promise.all([refused.promise, two.promise])
   gate.resolve()
   const failures = (await Promise.all(asked)).filter(answer => answer instanceof Error)
   assert.deepEqual([failures.map(error => isBlastyError(error, 'SERVER_BUSY')), most], [[true], 2])
