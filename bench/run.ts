@@ -12,6 +12,7 @@ import { ingest } from './ingest.ts'
 import { reconcile } from './reconcile.ts'
 import { recover } from './recover.ts'
 import { search } from './search.ts'
+import { sql } from './sql.ts'
 import { write } from './write.ts'
 
 const benches: Readonly<Record<string, Bench>> = {
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, Bench>> = {
   recover,
   ingest,
   get,
+  sql,
 }
 const devFile = fileURLToPath(new URL('../.blasty/dev.json', import.meta.url))
 const whole = (text: string): number => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: one program for all roles, and for working with data. */
 
+import './thread-pool.ts' // Before anything that uses a thread.
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { addBlobs } from './data/blob.ts'

@@ -11,6 +11,7 @@ import { startOperator } from '../controllers/operator.ts'
 import { startFacade } from '../facade/facade.ts'
 import { createMetrics, type Logger, type Metrics, startHealthServer } from '../operator/mod.ts'
 import { startWorker } from '../worker/worker.ts'
+import { sqlStatements } from './thread-pool.ts'
 
 export type RoleOptions = {
   /** Kubeconfig file; unset = the usual places, in a pod its service account. */
@@ -103,7 +104,7 @@ async function start(
         address: options.grpcAddress,
         credentials: await credentialsOf(options),
         dataDirectory: await dataDirectory(options, role),
-        sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads },
+        sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads, statements: sqlStatements },
         registry: metrics.registry,
       })
       return facade

@@ -9,12 +9,18 @@
 import { rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { lockdownStatements } from '../sql/lockdown.ts'
+import { createMacros } from '../sql/macros.ts'
 import { quoteText } from '../sql/quote.ts'
 
 export type SqlLimits = {
   /** Such as `4GB`. */
   readonly memory: string
   readonly threads: number
+  /**
+   * Statements that run at once in the process; 2 when unset. Each holds one of libuv's threads, of which there are 4 unless the
+   * process was told otherwise: with all of them held, nothing else of the process would get on.
+   */
+  readonly statements?: number
 }
 
 export type SqlDatabase = {
@@ -82,6 +88,7 @@ async function open(path: string, limits: SqlLimits): Promise<DuckDBInstance> {
     await setUp.run(
       `CREATE TABLE IF NOT EXISTS ${catalog}.${positionsTable} (name VARCHAR, uid VARCHAR, epoch INTEGER, schema INTEGER, revision BIGINT)`,
     )
+    await setUp.run(`USE ${catalog}; ${createMacros}`)
     for (const statement of lockdownStatements) await setUp.run(statement)
     return instance
   } catch (error) {

@@ -25,6 +25,11 @@ export class Admission {
     this.#refuse = refuse
   }
 
+  /** How many have a turn. */
+  get running(): number {
+    return this.#running
+  }
+
   /**
    * Waits for a turn; call what it returns when the turn is over.
    * @throws at once, what `refuse` says, when too many wait already; the signal's reason

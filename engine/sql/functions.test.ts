@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { repetitions } from './expansion.ts'
 import { allowedFunctions } from './functions.ts'
+import { createMacros } from './macros.ts'
 
 /** Names whose sound says that a function reads more than its arguments, or does something. */
 const suspicious =
@@ -11,6 +13,7 @@ const suspicious =
 
 async function existing(): Promise<ReadonlySet<string>> {
   const connection = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect()
+  await connection.run(createMacros)
   const reader = await connection.runAndReadAll('SELECT DISTINCT lower(function_name) FROM duckdb_functions()')
   connection.closeSync()
   return new Set(reader.getRows().map(([name]) => String(name)))
@@ -37,4 +40,21 @@ test('functions of a new DuckDB are not allowed until someone lists them', async
   const others = [...(await existing())].filter(name => !allowed.has(name))
   assert.ok(others.includes('getenv') || others.includes('current_setting'))
   assert.ok(others.length > 200)
+})
+
+test('how often a macro of DuckDB repeats an argument is known for each that may be called', async () => {
+  const connection = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect()
+  const reader = await connection.runAndReadAll(
+    "SELECT function_name, parameters, macro_definition FROM duckdb_functions() WHERE function_type = 'macro'",
+  )
+  connection.closeSync()
+  const allowed = new Set(allowedFunctions())
+  for (const [name, parameters, definition] of reader.getRowsJson()) {
+    if (!allowed.has(String(name)) || !Array.isArray(parameters)) continue
+    const counts = parameters.map(
+      parameter => String(definition).match(new RegExp(`(?<![\\w'])${parameter}(?![\\w'])`, 'g'))?.length ?? 0,
+    )
+    const known = repetitions.get(String(name)) ?? 1
+    assert.ok(Math.max(...counts) <= known, `${name}(${parameters}) is ${definition}`)
+  }
 })

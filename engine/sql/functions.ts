@@ -1,20 +1,25 @@
 /**
  * The functions that a query may call. Each computes its result from its arguments alone (or from the clock or a random source):
- * none reads settings, files, catalogues, statistics, sequences or the environment, changes the session, sleeps, or runs text.
+ * none reads settings, files, catalogues, statistics, sequences or the environment, changes the session, sleeps, or runs text. Left
+ * out as well is what makes lists or texts of any length from a number (range and generate_series stand in FROM, where their rows
+ * stream), and what overflows the stack on deeply nested JSON.
  */
 
+import { boundedLike } from './bounded-functions.ts'
+import { lineFunctions } from './line-functions.ts'
 import { foldName } from './quote.ts'
+import { trendFunctions } from './trend-functions.ts'
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 const operators = words(`
-  + - * / // % ** ^ & | ~ << >> || @ <-> <=> ^@ ->> @> <@ && ~~ !~~ ~~* !~~* ~~~ !__postfix`)
+  + - * / // % ** ^ & | ~ << >> || @ <-> <=> ^@ ->> @> <@ && ~~ !~~ ~~* !~~* !__postfix`)
 
 const numbers = words(`
   abs acos acosh add asin asinh atan atan2 atanh bit_count cbrt ceil ceiling cos cosh cot degrees divide even exp factorial
   fdiv floor fmod gamma gcd greatest greatest_common_divisor isfinite isinf isnan lcm least least_common_multiple lgamma ln log
   log10 log2 mod multiply nextafter pi pow power radians random round round_even roundbankers sign signbit sin sinh sqrt
-  subtract tan tanh trunc xor to_base from_binary to_binary bin unbin equi_width_bins`)
+  subtract tan tanh trunc xor to_base from_binary to_binary bin unbin`)
 
 const text = words(`
   ascii bar base64 bit_length char_length character_length chr concat concat_ws contains damerau_levenshtein decode editdist3
@@ -41,29 +46,29 @@ const lists = words(`
   array_cosine_similarity array_cross_product array_distance array_distinct array_dot_product array_extract array_filter
   array_grade_up array_has array_has_all array_has_any array_indexof array_inner_product array_intersect array_length
   array_negative_dot_product array_negative_inner_product array_pop_back array_pop_front array_position array_prepend
-  array_push_back array_push_front array_reduce array_resize array_reverse array_reverse_sort array_select array_slice
+  array_push_back array_push_front array_reduce array_reverse array_reverse_sort array_select array_slice
   array_sort array_to_string array_transform array_unique array_value array_where array_zip aggregate element_at filter flatten
-  generate_series grade_up list_aggr list_aggregate list_any_value list_append list_apply list_approx_count_distinct list_avg
+  grade_up list_aggr list_aggregate list_any_value list_append list_apply list_approx_count_distinct list_avg
   list_bit_and list_bit_or list_bit_xor list_bool_and list_bool_or list_cat list_concat list_contains list_cosine_distance
   list_cosine_similarity list_count list_distance list_distinct list_dot_product list_element list_entropy list_extract
   list_filter list_first list_grade_up list_has list_has_all list_has_any list_histogram list_indexof list_inner_product
   list_intersect list_kurtosis list_kurtosis_pop list_last list_mad list_max list_median list_min list_mode
   list_negative_dot_product list_negative_inner_product list_pack list_position list_prepend list_product list_reduce
-  list_resize list_reverse list_reverse_sort list_select list_sem list_skewness list_slice list_sort list_stddev_pop
+  list_reverse list_reverse_sort list_select list_sem list_skewness list_slice list_sort list_stddev_pop
   list_stddev_samp list_string_agg list_sum list_transform list_unique list_value list_var_pop list_var_samp list_where
-  list_zip range reduce unnest unpivot_list`)
+  list_zip reduce unnest unpivot_list`)
 
 const nested = words(`
   array_to_json cardinality from_json from_json_strict json json_array json_array_length json_contains json_exists json_extract
   json_extract_path json_extract_path_text json_extract_string json_group_array json_group_object json_keys json_merge_patch
-  json_object json_pretty json_quote json_structure json_transform json_transform_strict json_type json_valid json_value map
+  json_object json_pretty json_quote json_transform json_transform_strict json_type json_valid json_value map
   map_concat map_contains map_contains_entry map_contains_value map_entries map_extract map_extract_value map_from_entries
   map_keys map_values row row_to_json struct_concat struct_contains struct_extract struct_extract_at struct_has struct_indexof
   struct_insert struct_keys struct_pack struct_position struct_update struct_values to_json union_extract union_tag union_value`)
 
 const others = words(`
   coalesce constant_or_null gen_random_uuid ifnull nullif typeof uuid uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7
-  bit_position get_bit set_bit bitstring`)
+  bit_position get_bit set_bit`)
 
 const aggregates = words(`
   any_value approx_count_distinct approx_quantile approx_top_k arbitrary arg_max arg_max_null arg_max_nulls_last arg_min
@@ -86,6 +91,8 @@ const expressions: ReadonlySet<string> = new Set([
   ...nested,
   ...others,
   ...aggregates,
+  ...boundedLike.values(),
+  ...[...lineFunctions, ...trendFunctions].map(({ name }) => name),
 ])
 
 const overWindows: ReadonlySet<string> = new Set([...aggregates, ...windows])

@@ -1,10 +1,13 @@
 /** Statements that must not run, each refused with the right code while the process lives on. */
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { isBlastyError } from '../../base/errors.ts'
 import { guardQuery } from './guard.ts'
-import { hostile } from './hostile.ts'
+import { harmless, hostile } from './hostile.ts'
+import { lockdownStatements } from './lockdown.ts'
+import { createMacros } from './macros.ts'
 
 const visible: ReadonlySet<string> = new Set(['films'])
 
@@ -18,6 +21,49 @@ for (const [code, statements] of Object.entries(hostile)) {
     })
   }
 }
+
+const linesOf = (statements: string) =>
+  statements
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '')
+
+test('there are more than five hundred of them, each once', () => {
+  const all = [...Object.values(hostile), harmless].flatMap(linesOf)
+  assert.equal(new Set(all).size, all.length)
+  assert.ok(all.length > 500, `${all.length}`)
+})
+
+let connection: DuckDBConnection
+
+before(async () => {
+  connection = await (await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: '256MB' })).connect()
+  for (const statement of [
+    "CREATE TABLE films AS SELECT 1 AS id, 'Alien' AS title, ['a'] AS tags, 7 AS _revision, now() AS _commit_time",
+    "CREATE TABLE zebra_vault AS SELECT 'jewel-of-the-north' AS crown, 42 AS opals",
+    "CREATE MACRO zebra_macro(opals) AS 'jewel-of-the-north'",
+    createMacros,
+    ...lockdownStatements,
+  ]) {
+    await connection.run(statement)
+  }
+})
+after(() => connection.closeSync())
+
+test('what is let through tells nothing of hidden tables, in rows, names or errors', async t => {
+  for (const sql of linesOf(harmless)) {
+    await t.test(sql, async () => {
+      const { text, tables } = await guardQuery(sql, visible)
+      assert.ok(!tables.includes('zebra_vault'))
+      const told = await connection
+        .runAndReadAll(text)
+        .then(reader => JSON.stringify([reader.columnNames(), reader.getRowsJson()]))
+        .catch(error => String(error).split('\n')[0] ?? '')
+      assert.doesNotMatch(told, /jewel|opals|zebra_macro|_blasty_like/)
+      for (const name of ['zebra_vault', 'crown']) assert.ok(!told.includes(name) || sql.includes(name), told)
+    })
+  }
+})
 
 const deep: Readonly<Record<string, string>> = {
   'no text': '',

@@ -1,4 +1,4 @@
-/** Statements that the guard must refuse, by the code that it answers with; for its tests. */
+/** Statements that reach for what is not theirs, by the code that the guard answers with; for its tests. */
 
 import type { ErrorCode } from '../../base/errors.ts'
 
@@ -260,7 +260,149 @@ export const hostile: Readonly<Partial<Record<ErrorCode, string>>> = {
     SELECT 1 IN (SELECT getenv('HOME'))
     SELECT getenv('HOME') IN (SELECT 'x')
     WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT length(getenv('HOME')) FROM r) SELECT * FROM r
-    FROM films SELECT getenv('HOME')`,
+    FROM films SELECT getenv('HOME')
+    SELECT system.main.repeat('x', 1000000000)
+    SELECT system.repeat('x', 1000000000)
+    SELECT "system"."main"."repeat"('x', 10)
+    SELECT memory.main.line_ip('1.1.1.1')
+    SELECT * FROM line_ip('1.1.1.1')
+    SELECT _blasty_something('x')
+    SELECT 'a' GLOB 'a*'
+    SELECT range(10)
+    SELECT generate_series(1, 10)
+    SELECT list_resize([1], 10)
+    SELECT bitstring('1', 10)
+    SELECT json_structure('[]')
+    SELECT equi_width_bins(0, 10, 2, false)
+    SELECT printf('%*d', 5, 1)
+    SELECT printf('%12345d', 1)
+    SELECT format('{:{}}', 1, 5)
+    SELECT format(title, 1) FROM films
+    SELECT printf(title) FROM films
+    SELECT regexp_replace('a', 'a', title) FROM films
+    SELECT regexp_replace('a', 'a', repeat('b', 1000))
+    SELECT list_transform([1], x -> repeat('a', x))
+    SELECT list_transform(tags, t -> lpad(t, 1000, 'x')) FROM films
+    SELECT list_transform(tags, t -> rpad(t, length(t) * 10, 'x')) FROM films
+    SELECT list_transform(tags, t -> replace(t, 'a', t)) FROM films
+    SELECT [format('{}', x) FOR x IN tags] FROM films
+    SELECT list_filter(tags, t -> list_reduce(tags, (a, b) -> a || b) = t) FROM films
+    SELECT from_json('[1]', title) FROM films
+    SELECT json_transform('[1]', $1)
+    SELECT linear_trend(id, released) OVER () FROM films
+    SELECT time_to_target(id, released, 1) OVER () FROM films
+    SELECT line_ip(title) OVER () FROM films
+    SELECT * FROM repeat('x', 10)
+    FROM query('FROM secret')
+    FROM query_table('sec' || 'ret')
+    SELECT * FROM query_table($1)
+    SELECT * FROM query($1)
+    SELECT * FROM U&"s\\0065cret"
+    SELECT * FROM "main"."secret"
+    SELECT * FROM main . secret
+    SELECT * FROM test.secret
+    SELECT * FROM test.main.secret
+    SELECT * FROM other_namespace.films
+    SELECT * FROM "other-namespace".main.films
+    SELECT * FROM "../other".films
+    SELECT * FROM read_text('/proc/self/environ')
+    SELECT content FROM read_text(['/etc/passwd'])
+    SELECT * FROM read_csv($1)
+    SELECT * FROM read_csv('/etc/passwd', header = false, columns = {'a': 'VARCHAR'})
+    SELECT * FROM read_xlsx('x')
+    SELECT * FROM st_read('x')
+    SELECT * FROM sqlite_scan('x', 'y')
+    SELECT * FROM postgres_scan('x', 'y', 'z')
+    SELECT * FROM mysql_query('x', 'y')
+    SELECT * FROM iceberg_scan('s3://x')
+    SELECT * FROM delta_scan('s3://x')
+    SELECT * FROM duckdb_databases()
+    SELECT * FROM duckdb_columns() WHERE table_name = 'secret'
+    SELECT * FROM duckdb_constraints()
+    SELECT * FROM duckdb_indexes()
+    SELECT * FROM duckdb_keywords()
+    SELECT * FROM duckdb_memory()
+    SELECT * FROM duckdb_optimizers()
+    SELECT * FROM duckdb_schemas()
+    SELECT * FROM duckdb_sequences()
+    SELECT * FROM duckdb_types()
+    SELECT * FROM duckdb_log_contexts()
+    SELECT * FROM duckdb_approx_database_count()
+    SELECT * FROM pragma_collations()
+    SELECT * FROM pragma_metadata_info('x')
+    SELECT * FROM pragma_user_agent()
+    SELECT * FROM pragma_platform()
+    SELECT * FROM pragma_last_profiling_output()
+    SELECT * FROM show_tables()
+    SELECT * FROM information_schema.schemata
+    SELECT current_setting('temp_directory')
+    SELECT current_setting($1)
+    SELECT set_config('memory_limit', '1TB', false)
+    SELECT getenv($1)
+    SELECT nextval($1)
+    SELECT error($1)
+    SELECT stats($1)
+    SELECT is_histogram_other_bin(1)
+    SELECT variant_extract(1, 'a')
+    SELECT pg_get_expr('x', 1)
+    SELECT obj_description(1)
+    SELECT shobj_description(1, 'x')
+    SELECT pg_size_pretty(1)
+    SELECT format_type(1, 1)
+    SELECT has_schema_privilege('x', 'y')
+    SELECT md5_number('x')
+    SELECT invoke(x -> x, 1)
+    SELECT current_role
+    SELECT "current_user"
+    EXPLAIN SELECT * FROM secret
+    EXPLAIN ANALYZE SELECT 1
+    PREPARE x AS SELECT 1
+    SELECT 1; ATTACH 'x'
+    SELECT 1; SET threads = 100
+    SELECT 1; SELECT * FROM secret
+    SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE
+    START TRANSACTION
+    ABORT
+    SAVEPOINT a
+    LOCK TABLE films
+    GRANT ALL ON films TO x
+    COPY FROM DATABASE memory TO other
+    COPY (FROM secret) TO STDOUT
+    CREATE OR REPLACE MACRO repeat(s, n) AS 1
+    CREATE FUNCTION f(x) AS x
+    CREATE TEMP VIEW films AS SELECT 1
+    CREATE TABLE secret AS FROM films
+    DROP MACRO repeat
+    DROP VIEW films
+    ALTER DATABASE x SET ALIAS TO y
+    UPDATE EXTENSIONS
+    PRAGMA table_info('secret')
+    PRAGMA show_tables
+    PRAGMA version
+    PRAGMA disable_optimizer
+    CALL duckdb_tables()
+    CALL query('SELECT 1')
+    PIVOT secret ON id
+    SELECT films.rowid, title FROM films
+    SELECT min(films."rowid") FROM films
+    SELECT * FROM films WHERE films.ROWID IN (SELECT 1)
+    SELECT list(rowid) FROM films
+    SELECT rowid AS id FROM (SELECT * FROM films)
+    SELECT 1::secret
+    SELECT NULL::"secret"
+    SELECT 'x'::main.secret
+    SELECT CAST(1 AS memory.main.t)
+    SELECT '1'::DECIMAL(39, 0)
+    SELECT x'00'::SECRET_TYPE
+    SELECT NULL::STRUCT(a mood)
+    SELECT * FROM films USING SAMPLE (SELECT 1)
+    SELECT list_sort([1], current_setting('x'))
+    SELECT 'x' COLLATE (SELECT name FROM secret)
+    SELECT * FROM films JOIN films f USING (id, rowid)
+    SELECT list_aggregate([1], 'stats')
+    SELECT list_aggregate(tags, 'getenv') FROM films
+    SELECT list_aggregate(tags, title) FROM films
+    SELECT aggregate([1], 'query_table')`,
   TABLE_NOT_FOUND: `
     SELECT * FROM secret
     SELECT * FROM "secret"
@@ -304,7 +446,74 @@ export const hostile: Readonly<Partial<Record<ErrorCode, string>>> = {
     SELECT list_transform([1], x -> (SELECT max(id) FROM secret))
     VALUES ((SELECT max(id) FROM secret))
     SELECT CASE WHEN (SELECT true FROM secret) THEN 1 END
-    SELECT * FROM films POSITIONAL JOIN secret`,
+    SELECT * FROM films POSITIONAL JOIN secret
+    SELECT * FROM _blasty_positions
+    SELECT * FROM _blasty_staged
+    SELECT * FROM "_BLASTY_POSITIONS"
+    SELECT * FROM films TABLESAMPLE system(10%) JOIN secret ON true
+    FROM (FROM secret)
+    FROM films UNION BY NAME FROM secret
+    SELECT * FROM films SEMI JOIN secret USING (id)
+    SELECT * FROM films ANTI JOIN secret USING (id)
+    SELECT * FROM films ASOF JOIN secret ON films.id >= secret.id
+    SELECT * FROM films NATURAL JOIN secret
+    SELECT films.* FROM films, LATERAL (SELECT secret.id FROM secret WHERE secret.id = films.id) s
+    SELECT * FROM films WHERE (id, title) IN (SELECT id, name FROM secret)
+    SELECT * FROM films WHERE id > ALL (SELECT id FROM secret)
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM secret WHERE id = 42) THEN 1 / 0 END FROM films
+    SELECT CAST((SELECT name FROM secret LIMIT 1) AS INTEGER)
+    SELECT list((SELECT name FROM secret))
+    SELECT max((SELECT id FROM secret)) OVER () FROM films
+    SELECT id FROM films GROUP BY id HAVING count(*) > (SELECT count(*) FROM secret)
+    SELECT id FROM films QUALIFY row_number() OVER (ORDER BY (SELECT id FROM secret)) = 1
+    SELECT id FROM films ORDER BY (SELECT id FROM secret WHERE secret.id = films.id)
+    SELECT * EXCLUDE (id) REPLACE ((SELECT name FROM secret) AS title) FROM films
+    SELECT COLUMNS(c -> c IN (SELECT name FROM secret)) FROM films
+    SELECT {'a': (SELECT id FROM secret)}
+    SELECT [(SELECT id FROM secret)]
+    SELECT map {'a': (SELECT id FROM secret)}
+    SELECT x: (FROM secret SELECT id)
+    SELECT unnest((SELECT list(id) FROM secret))
+    SELECT * FROM unnest((SELECT list(id) FROM secret))
+    SELECT * FROM generate_series(1, (SELECT max(id) FROM secret))
+    VALUES ((FROM secret SELECT id)), (1)
+    WITH a AS (SELECT 1), b AS (SELECT * FROM secret) SELECT * FROM a
+    WITH a AS (WITH b AS (SELECT * FROM secret) SELECT * FROM b) SELECT * FROM a
+    WITH secret AS MATERIALIZED (SELECT * FROM secret) SELECT * FROM secret
+    WITH RECURSIVE a(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM a, secret WHERE n < 5) SELECT * FROM a
+    WITH a AS (SELECT 1) SELECT * FROM (SELECT * FROM a), (WITH a AS (FROM secret) FROM a)
+    SELECT * FROM (VALUES (1)) v(x) JOIN (TABLE secret) s ON true
+    (SELECT * FROM films) EXCEPT (SELECT * FROM secret)
+    (TABLE secret)
+    SELECT * FROM "secret" AS films
+    SELECT films.* FROM secret AS films
+    SELECT * FROM sécret
+    SELECT * FROM "secret";
+    SELECT * FROM "Secret" -- films
+    SELECT * FROM /* films */ secret
+    SELECT * FROM secret;--
+    SELECT * FROM $$secret$$
+    SELECT * FROM E'secret'
+    SELECT * FROM 'secret'
+    SELECT * FROM '../other.duckdb'
+    SELECT * FROM '/proc/self/environ'
+    SELECT * FROM 'file:///etc/passwd'
+    SELECT * FROM 'https://169.254.169.254/latest/meta-data/'
+    SELECT * FROM sqlite_temp_master
+    SELECT * FROM pg_settings
+    SELECT * FROM pg_views
+    SELECT current_localtimestamp() FROM secret
+    SELECT 1 = ANY(SELECT id FROM secret)
+    SELECT sum(id) FILTER (WHERE id IN (SELECT id FROM secret)) FROM films
+    SELECT first(id ORDER BY (SELECT max(id) FROM secret)) FROM films
+    SELECT sum(id) OVER (ROWS BETWEEN (SELECT 1 FROM secret) PRECEDING AND CURRENT ROW) FROM films
+    SELECT 1 LIMIT (SELECT count(*) FROM secret)
+    SELECT 1 OFFSET (SELECT count(*) FROM secret)
+    SELECT array_transform([1], x -> (FROM secret SELECT id LIMIT 1))
+    SELECT date_trunc((SELECT name FROM secret), now())
+    SELECT strftime(now(), (SELECT name FROM secret))
+    SELECT regexp_matches('x', (SELECT name FROM secret))
+    SELECT 'x' LIKE (SELECT name FROM secret)`,
   UNSUPPORTED: `
     DESCRIBE films
     DESCRIBE secret
@@ -321,5 +530,74 @@ export const hostile: Readonly<Partial<Record<ErrorCode, string>>> = {
     SELECT * FROM films AT (TIMESTAMP => now())
     UNPIVOT films ON id, title
     SELECT * FROM films UNPIVOT (v FOR k IN (id))
-    SELECT DEFAULT`,
+    SELECT DEFAULT
+    DESCRIBE TABLE secret
+    SUMMARIZE SELECT * FROM secret
+    SHOW secret
+    SHOW SCHEMAS
+    SELECT * FROM (SUMMARIZE secret)
+    SELECT * FROM (SHOW ALL TABLES)
+    UNPIVOT secret ON id
+    SELECT * FROM films PIVOT (count(*) FOR region IN ('x'))
+    SELECT * FROM secret AT (VERSION => 1)`,
 }
+
+/**
+ * Statements that the guard lets through and that must tell nothing: whatever they name is not there, or is a column of the caller's
+ * own tables. One a line. In the namespace lies a table `zebra_vault` with a column `crown`, and a macro `zebra_macro`.
+ */
+export const harmless = `
+    SELECT zebra_vault FROM films
+    SELECT zebra_vault.crown FROM films
+    SELECT main.zebra_vault.crown FROM films
+    SELECT films.main.zebra_vault FROM films
+    SELECT zebra_vaul.crown FROM films
+    SELECT crown FROM films
+    SELECT crow FROM films
+    SELECT films.crown FROM films
+    SELECT f.crown FROM films f
+    SELECT * FROM films WHERE crown = 'x'
+    SELECT * FROM films GROUP BY crown
+    SELECT * FROM films ORDER BY crown
+    SELECT * EXCLUDE (crown) FROM films
+    SELECT * RENAME (crown AS x) FROM films
+    SELECT COLUMNS('crown') FROM films
+    SELECT COLUMNS('.*') FROM films
+    SELECT COLUMNS(c -> c LIKE 'crow%') FROM films
+    SELECT struct_extract(films, 'crown') FROM films
+    SELECT films.title.crown FROM films
+    SELECT struct_keys(films), to_json(films), films::VARCHAR FROM films
+    SELECT * FROM films a JOIN films b USING (crown)
+    SELECT * FROM films NATURAL JOIN (SELECT 1 AS crown)
+    WITH zebra_vault AS (SELECT 1 AS x) SELECT crown FROM zebra_vault
+    WITH zebra_vault(crown) AS (SELECT 1) SELECT * FROM zebra_vault
+    SELECT * FROM (SELECT 1) AS zebra_vault(crown)
+    SELECT _blasty_positions FROM films
+    SELECT _blasty_positions.name FROM films
+    SELECT _revision, _commit_time FROM films
+    SELECT file_row_number FROM films
+    SELECT filename FROM films
+    SELECT main.current_user
+    SELECT films.current_user FROM films
+    SELECT title COLLATE crown FROM films
+    SELECT * FROM films ORDER BY title COLLATE zebra
+    SELECT CAST(title AS INTEGER) FROM films
+    SELECT title::DATE FROM films
+    SELECT 1 / 0, 1 // 0, 1 % 0
+    SELECT strptime(title, '%Y') FROM films
+    SELECT from_json(title, '"JSON"') FROM films
+    SELECT title->'$.crown' FROM films
+    SELECT json_extract(title, '$[') FROM films
+    SELECT regexp_matches(title, '(') FROM films
+    SELECT list_extract([title], 9223372036854775807) FROM films
+    SELECT array_extract([1, 2, 3]::INTEGER[3], 9) FROM films
+    SELECT map {'a': 1}['crown']
+    SELECT (SELECT title FROM films)
+    SELECT decode('\\xFF'::BLOB)
+    SELECT typeof(films) FROM films
+    SELECT uuid(), now(), random()
+    SELECT $$zebra_vault$$, 'crown'
+    SELECT 1 -- FROM zebra_vault
+    SELECT 1 /* FROM zebra_vault */
+    SELECT 'a'';SELECT * FROM zebra_vault --'
+    SELECT "a"";SELECT * FROM zebra_vault" FROM films`

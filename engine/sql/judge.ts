@@ -1,6 +1,8 @@
 /** The judgement of one statement's tree: every node of a known kind, every table and function one that is allowed. */
 
 import { BlastyError } from '../../base/errors.ts'
+import { problemOfCall } from './calls.ts'
+import { refuseExpansion } from './expansion.ts'
 import { type FunctionPlace, isAllowedFunction } from './functions.ts'
 import { foldName } from './quote.ts'
 import {
@@ -46,6 +48,7 @@ type Scope = ReadonlySet<string>
 export function judge(statement: TreeNode, visible: ReadonlySet<string>, sql: string): Judgement {
   const judgement = { tables: new Set<string>(), parameters: new Set<string>() }
   new Judge(judgement, visible, sql).field(nodeAt(statement, 'node'), 'query', new Set(), 0)
+  refuseExpansion(statement)
   return judgement
 }
 
@@ -53,6 +56,8 @@ class Judge {
   readonly #found: { readonly tables: Set<string>; readonly parameters: Set<string> }
   readonly #visible: ReadonlySet<string>
   readonly #sql: string
+  /** Lambdas around the node that is judged. */
+  #lambdas = 0
 
   constructor(found: { tables: Set<string>; parameters: Set<string> }, visible: ReadonlySet<string>, sql: string) {
     this.#found = found
@@ -173,7 +178,9 @@ class Judge {
     if (kind === 'WINDOW') this.#function(node, 'window')
     if (kind === 'PARAMETER') this.#found.parameters.add(textAt(node, 'identifier'))
     if (kind === 'COLUMN_REF') this.#sessionName(node)
+    if (kind === 'LAMBDA') this.#lambdas++
     this.#children(node, shape, scope, depth)
+    if (kind === 'LAMBDA') this.#lambdas--
   }
 
   #function(node: TreeNode, place: FunctionPlace): void {
@@ -183,6 +190,8 @@ class Judge {
     if (qualified) this.#refuse(node, `${name}: functions are named without a schema or catalogue`)
     if (node.export_state === true) this.#refuse(node, 'EXPORT_STATE is not allowed')
     if (!isAllowedFunction(name, place)) this.#refuse(node, `the function ${name}() is not allowed here`)
+    const problem = problemOfCall(node, this.#lambdas > 0)
+    if (problem !== undefined) this.#refuse(node, problem)
   }
 
   #sessionName(node: TreeNode): void {

@@ -5,7 +5,7 @@ import type { ColumnValues } from './result.ts'
 export type RowsPart = { readonly count: number; readonly columns: readonly ColumnValues[] }
 
 /** Code units of text and bytes of one part; with three bytes a code unit it still fits the four mebibytes clients take. */
-const maxPartSize = 1024 * 1024
+export const maxPartSize = 1024 * 1024
 
 /** The rows in order, in one part if they are small; a row is never cut. */
 export function partsOf({ count, columns }: RowsPart): RowsPart[] {

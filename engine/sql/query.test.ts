@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { blobValue, type DuckDBConnection, DuckDBDateValue } from '@duckdb/node-api'
+import { tableFromIPC } from 'apache-arrow'
 import { isBlastyError } from '../../base/errors.ts'
 import { type ChangeBatch, StoredRow } from '../replica/change.ts'
 import { ColumnTable } from '../replica/column-table.ts'
@@ -12,6 +13,7 @@ import { Schemas } from '../schema/schemas.ts'
 import { filmSchema, patience, temporaryFolder } from '../testing.ts'
 import { Admission } from './admission.ts'
 import { SqlDatabases } from './databases.ts'
+import { MemoryWatch } from './memory-watch.ts'
 import { type QueryOptions, type QueryPart, runQuery } from './query.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -55,6 +57,9 @@ const options = (rest: Partial<QueryOptions> & { sql: string }): QueryOptions =>
   database: async () => sql,
   admit: async () => () => {},
   parameters: [],
+  format: 'columns',
+  maxRows: Number.POSITIVE_INFINITY,
+  memory: databases.memory,
   visible: new Set(['films', 'twins']),
   freshen: async () => {},
   timeoutMillis: 30_000,
@@ -266,7 +271,9 @@ test('one who goes before the end gives its turn back', async () => {
 })
 
 test('rows too large for one message come in several', async () => {
-  const parts = await partsOf({ sql: "SELECT repeat('x', 100000) AS v FROM range(100)" })
+  const parts = await partsOf({
+    sql: "SELECT (SELECT string_agg(repeat('x', 10000), '') FROM range(10)) AS v FROM range(100)",
+  })
   const rows = parts.flatMap(part => (part.kind === 'rows' ? [part.count] : []))
   assert.equal(
     rows.reduce((sum, count) => sum + count, 0),
@@ -313,4 +320,140 @@ test('queries see both sides of a join at the moment they are told, while both a
   }
   await Promise.all([writing, looking(), looking(), looking()])
   assert.ok(looked > 3)
+})
+
+test('no more rows come than were asked for, and whether there were more is told', async () => {
+  for (const [maxRows, rows, truncated] of [
+    [1, 1, true],
+    [2048, 2048, true],
+    [2049, 2049, true],
+    [5000, 5000, false],
+    [5001, 5000, false],
+  ] as const) {
+    const end = (await partsOf({ sql: 'SELECT range FROM range(5000)', maxRows })).at(-1)
+    assert.ok(end?.kind === 'end')
+    assert.deepEqual([end.rows, end.truncated], [rows, truncated], `${maxRows}`)
+  }
+  assert.deepEqual((await valuesOf({ sql: 'SELECT range FROM range(5000)', maxRows: 3 })).flat(), [0n, 1n, 2n])
+})
+
+test('the plan of a statement names its tables and runs nothing', async () => {
+  const rows = await valuesOf({
+    sql: 'SELECT year, count(*) FROM films WHERE year > $1 GROUP BY year',
+    parameters: [1990],
+    format: 'plan',
+  })
+  const plan = rows.flat().join('\n')
+  assert.match(plan, /films/)
+  assert.match(plan, /GROUP_BY/)
+  assert.ok(!plan.includes(folder.path))
+  assert.match((await valuesOf({ sql: endless, format: 'plan' })).flat().join('\n'), /RANGE/)
+  await assert.rejects(partsOf({ sql: 'SELECT * FROM secrets', format: 'plan' }), error =>
+    isBlastyError(error, 'TABLE_NOT_FOUND'),
+  )
+  await assert.rejects(partsOf({ sql: 'ANALYZE SELECT 1', format: 'plan' }), error =>
+    isBlastyError(error, 'INVALID_SQL'),
+  )
+})
+
+async function arrowTable(sql: string) {
+  const parts = await partsOf({ sql, format: 'arrow' })
+  assert.equal(parts[0]?.kind, 'columns')
+  const table = tableFromIPC(Buffer.concat(parts.flatMap(part => (part.kind === 'arrow' ? [part.bytes] : []))))
+  const end = parts.at(-1)
+  assert.ok(end?.kind === 'end')
+  assert.equal(table.numRows, end.rows)
+  assert.equal(
+    parts.reduce((sum, part) => sum + (part.kind === 'arrow' ? part.count : 0), 0),
+    end.rows,
+  )
+  return table
+}
+
+test('a result as an Arrow stream keeps types, nesting and nulls', async () => {
+  const table = await arrowTable(`
+    SELECT range::INTEGER AS i, CASE WHEN range % 2 = 0 THEN range END AS b, (range - 1)::DECIMAL(18, 2) AS d, 18446744073709551615::UBIGINT AS u,
+      range % 3 = 0 AS t, 'Ä💡' AS s, from_base64('AP8=') AS r, DATE '1969-12-31' AS day, TIMESTAMPTZ '2026-01-31 00:00:00.000001Z' AS at,
+      [1, NULL, range::INTEGER] AS l, {'a': range, 'b': ['x', NULL]} AS st, map {'k': 1.5} AS m, NULL::STRUCT(x INT) AS none, []::INT[] AS e,
+      'NaN'::DOUBLE AS nan, '{"x": 1}'::JSON AS j, [1, 2]::INT[2] AS pair
+    FROM range(5000)`)
+  const types = Object.fromEntries(table.schema.fields.map(({ name, type }) => [name, String(type)]))
+  assert.deepEqual(types, {
+    i: 'Int32',
+    b: 'Int64',
+    d: 'Decimal[18e+2]',
+    u: 'Uint64',
+    t: 'Bool',
+    s: 'Utf8',
+    r: 'Binary',
+    day: 'Date32<DAY>',
+    at: 'Timestamp<MICROSECOND, UTC>',
+    l: 'List<Int32>',
+    st: 'Struct<{a:Int64, b:List<Utf8>}>',
+    m: 'Map<{key:Utf8, value:Decimal[2e+1]}>',
+    none: 'Struct<{x:Int32}>',
+    e: 'List<Int32>',
+    nan: 'Float64',
+    j: 'Utf8',
+    pair: 'FixedSizeList[2]<Int32>',
+  })
+  const seen = new Set<number>()
+  for (const row of table) {
+    const i = Number(row.i)
+    seen.add(i)
+    assert.equal(row.b, i % 2 === 0 ? BigInt(i) : null)
+    assert.equal(row.t, i % 3 === 0)
+    const [low, high] = new BigInt64Array(Uint8Array.from(new Uint8Array(row.d.buffer, row.d.byteOffset, 16)).buffer)
+    assert.deepEqual([low, high], [BigInt(i - 1) * 100n, i === 0 ? -1n : 0n])
+    assert.deepEqual([...row.l], [1, null, i])
+    assert.equal(row.st.a, BigInt(i))
+    assert.deepEqual([...row.st.b], ['x', null])
+    assert.deepEqual(
+      [row.s, row.u, row.none, row.e.length, row.j],
+      ['Ä💡', 18_446_744_073_709_551_615n, null, 0, '{"x": 1}'],
+    )
+  }
+  assert.equal(seen.size, 5000)
+})
+
+test('an empty result and large values are Arrow streams too', async () => {
+  const empty = await arrowTable('SELECT id, tags, place FROM films WHERE false')
+  assert.deepEqual(
+    empty.schema.fields.map(({ name }) => name),
+    ['id', 'tags', 'place'],
+  )
+  const large = await arrowTable(
+    "SELECT range AS n, (SELECT string_agg(repeat('x', 10000), '') FROM range(30)) AS v FROM range(50)",
+  )
+  assert.deepEqual(
+    [...large].map(({ n, v }) => [n, v.length]),
+    Array.from({ length: 50 }, (_, n) => [BigInt(n), 300_000]),
+  )
+})
+
+test('a statement under which the process grows too much ends with QUERY_LIMIT', async () => {
+  const memory = new MemoryWatch({
+    maxGrowth: 1,
+    resident: (() => {
+      let bytes = 0
+      return () => bytes++ * 10
+    })(),
+  })
+  await assert.rejects(
+    partsOf({ sql: endless, memory }),
+    error => isBlastyError(error, 'QUERY_LIMIT') && /memory/.test(error.message),
+  )
+  assert.deepEqual(await valuesOf({ sql: 'SELECT 1 AS n' }), [[1]])
+})
+
+test('functions of ours are there, and those of DuckDB that make too much are bounded, also in a file that was there before', async () => {
+  const again = new SqlDatabases(folder.path, { memory: '200MB', threads: 1 })
+  for (let opened = 0; opened < 2; opened++) {
+    const database = await again.of('functions')
+    const ask = (query: string) => valuesOf({ sql: query, database: async () => database })
+    assert.deepEqual(await ask("SELECT line_ip('from 10.0.0.1:80'), exp_smoothing([1, 3], 0.5)"), [['10.0.0.1', 2]])
+    assert.deepEqual(await ask("SELECT 'abc' LIKE concat('%a', '%b', '%'), repeat('ab', 2)"), [[true, 'abab']])
+    await assert.rejects(ask("SELECT repeat('x', 10001)"), error => isBlastyError(error, 'QUERY_FAILED'))
+    await again.close()
+  }
 })

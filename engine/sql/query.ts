@@ -1,19 +1,31 @@
 /** Running one guarded SELECT over the Tables of a namespace, as a stream of columns, within limits. */
 
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
+import { BIGINT, DOUBLE, type DuckDBConnection, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import { positionsTable, type SqlDatabase } from '../replica/sql-database.ts'
 import { guardQuery } from './guard.ts'
-import { partsOf } from './parts.ts'
-import { type ColumnValues, columnValues, type ResultColumn, resultColumn } from './result.ts'
+import type { MemoryWatch } from './memory-watch.ts'
+import type { ColumnValues, ResultColumn } from './result.ts'
+import { resultWriter } from './result-writer.ts'
 
 export type QueryPart =
   | { readonly kind: 'columns'; readonly columns: readonly ResultColumn[] }
   | { readonly kind: 'rows'; readonly count: number; readonly columns: readonly ColumnValues[] }
-  /** The result is complete. `revisions` of the Tables read, by name. */
-  | { readonly kind: 'end'; readonly rows: number; readonly revisions: ReadonlyMap<string, number> }
+  /** Bytes of the Arrow stream and the rows that end in them. */
+  | { readonly kind: 'arrow'; readonly count: number; readonly bytes: Uint8Array }
+  | QueryEnd
+
+/** The result is complete, or `truncated` at `maxRows`. `revisions` of the Tables read, by name. */
+export type QueryEnd = {
+  readonly kind: 'end'
+  readonly rows: number
+  readonly truncated: boolean
+  readonly revisions: ReadonlyMap<string, number>
+}
 
 export type QueryParameters = readonly DuckDBValue[] | Readonly<Record<string, DuckDBValue>>
+
+export type ResultFormat = 'columns' | 'arrow' | 'plan'
 
 export type QueryOptions = {
   readonly database: () => Promise<SqlDatabase>
@@ -21,12 +33,18 @@ export type QueryOptions = {
   readonly admit: (signal: AbortSignal) => Promise<() => void>
   readonly sql: string
   readonly parameters: QueryParameters
+  /** `plan`: how the statement would run, as text. */
+  readonly format: ResultFormat
+  /** Rows sent at most. */
+  readonly maxRows: number
   /** Names of the Tables that the caller may read. */
   readonly visible: ReadonlySet<string>
   /** Makes the columns of a Table as new as the caller needs them, before they are read. */
   readonly freshen: (table: string, signal: AbortSignal) => Promise<void>
   /** How long the statement may wait for its turn, run and be read, in milliseconds; longer is QUERY_LIMIT. */
   readonly timeoutMillis: number
+  /** Told of a statement that runs, it ends those that take too much memory. */
+  readonly memory: Pick<MemoryWatch, 'enter'>
   readonly signal: AbortSignal
 }
 
@@ -40,16 +58,27 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
   const database = await options.database()
   await Promise.all(tables.map(table => options.freshen(table, options.signal)))
   const timeout = AbortSignal.timeout(options.timeoutMillis)
-  const signal = AbortSignal.any([options.signal, timeout])
+  const exhausted = new AbortController()
+  const signal = AbortSignal.any([options.signal, timeout, exhausted.signal])
+  let forget: (() => void) | undefined
   try {
-    yield* inTurn(database, await options.admit(signal), signal, connection => stream(connection, text, tables, values))
+    const leave = await options.admit(signal)
+    forget = options.memory.enter(() => exhausted.abort())
+    const { format, maxRows } = options
+    yield* inTurn(database, leave, signal, connection => stream(connection, { text, tables, values, format, maxRows }))
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (timeout.aborted)
       throw new BlastyError('QUERY_LIMIT', { limit: `${options.timeoutMillis / 1000} seconds` }, { cause: error })
+    if (exhausted.signal.aborted) throw new BlastyError('QUERY_LIMIT', { limit: 'memory' }, { cause: error })
     throw queryError(error)
+  } finally {
+    forget?.()
   }
 }
+
+/** How often what is to end is interrupted until it does, in milliseconds. */
+const interruptMillis = 20
 
 /**
  * Runs on a connection of its own. When the signal is aborted, connection and turn are given back at once, also while a client
@@ -68,15 +97,19 @@ async function* inTurn(
   const parts = run(connection)
   let busy = false
   let ended = false
+  let interrupting: NodeJS.Timeout | undefined
   const end = () => {
+    clearInterval(interrupting)
     if (ended) return
     ended = true
     connection.closeSync()
     leave()
   }
   const abort = () => {
+    if (!busy) return end()
+    // Again and again: between the statements of a query there is nothing to interrupt, and the next one would run.
     connection.interrupt()
-    if (!busy) end()
+    interrupting = setInterval(() => connection.interrupt(), interruptMillis)
   }
   signal.addEventListener('abort', abort, { once: true })
   try {
@@ -96,33 +129,52 @@ async function* inTurn(
   }
 }
 
-async function* stream(
-  connection: DuckDBConnection,
-  text: string,
-  tables: readonly string[],
-  values: QueryParameters,
-): AsyncGenerator<QueryPart> {
+type Statement = {
+  readonly text: string
+  readonly tables: readonly string[]
+  readonly values: QueryParameters
+  readonly format: ResultFormat
+  readonly maxRows: number
+}
+
+async function* stream(connection: DuckDBConnection, statement: Statement): AsyncGenerator<QueryPart> {
+  const { text, tables, values, format, maxRows } = statement
   const positions = await connection.runAndReadAll(
     `BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
   )
   const known = new Map(positions.getRowsJS().map(([name, revision]) => [String(name), Number(revision)]))
-  const result = await connection.stream(
-    text,
-    Array.isArray(values) ? [...values] : { ...(values as Record<string, DuckDBValue>) },
-  )
-  const names = result.columnNames()
-  const columns = result.columnTypes().map((type, index) => resultColumn(names[index] ?? '', type))
-  yield { kind: 'columns', columns }
+  const revisions = new Map(tables.map(table => [table, known.get(table) ?? 0]))
+  const given = boundValues(values)
+  const result = await connection.stream(format === 'plan' ? `EXPLAIN ${text}` : text, given.values, given.types)
+  const writer = resultWriter(format, result.columnNames(), result.columnTypes())
+  yield* writer.begin
   let rows = 0
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    const { rowCount: count } = chunk
-    const part = chunk
-    rows += count
-    const whole = { count, columns: columns.map((column, index) => columnValues(part, index, column)) }
-    for (const piece of partsOf(whole)) yield { kind: 'rows', ...piece }
+  let truncated = false
+  while (!truncated) {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) break
+    truncated = rows + chunk.rowCount > maxRows
+    const count = truncated ? maxRows - rows : chunk.rowCount
+    for (const part of writer.rows(chunk, count)) {
+      rows += part.count
+      yield part
+    }
   }
-  await connection.run('COMMIT')
-  yield { kind: 'end', rows, revisions: new Map(tables.map(table => [table, known.get(table) ?? 0])) }
+  yield* writer.end
+  yield { kind: 'end', rows, truncated, revisions }
+}
+
+/** By name or number, with the types that requests name: what is inferred from a value would differ from one to the next. */
+function boundValues(given: QueryParameters) {
+  const entries = Array.isArray(given) ? given.map((value, index) => [String(index + 1), value]) : Object.entries(given)
+  const values: Record<string, DuckDBValue> = Object.fromEntries(entries)
+  const types = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, wideType(value)]))
+  return { values, types }
+}
+
+function wideType(value: DuckDBValue): DuckDBType | undefined {
+  if (typeof value === 'bigint') return BIGINT
+  return typeof value === 'number' ? DOUBLE : undefined
 }
 
 /** Checks that just the parameters the statement names are given. */
@@ -142,7 +194,8 @@ function bound(given: QueryParameters, wanted: readonly string[]): QueryParamete
 }
 
 function queryError(error: unknown): unknown {
-  if (error instanceof BlastyError || !(error instanceof Error)) return error
+  // DuckDB's are plain; a TypeError or the like is a fault of this program.
+  if (!(error instanceof Error) || error.constructor !== Error) return error
   const [problem = ''] = error.message.split('\n')
   if (/^Out of Memory Error/.test(problem)) return new BlastyError('QUERY_LIMIT', { limit: 'memory' }, { cause: error })
   return new BlastyError('QUERY_FAILED', { problem }, { cause: error })

@@ -3,6 +3,7 @@
 import { BlastyError } from '../../base/errors.ts'
 import { essence } from './essence.ts'
 import { parseSql, unparseSql } from './parser.ts'
+import { withBoundedLike } from './rewrite.ts'
 import { isNode, nodesAt, parseTree, type TreeNode } from './tree.ts'
 
 /** A DOUBLE literal as the parser writes it. JSON strings cannot hold it, for their quotes are escaped. */
@@ -11,7 +12,7 @@ const doubleLiteral =
 
 /** Writes a statement's text from its JSON; `statement` is the text's own tree. Throws `UNSUPPORTED` when it cannot be written truly. */
 export async function regenerate(json: string): Promise<{ text: string; statement: TreeNode }> {
-  const exact = castDoubles(json)
+  const exact = withBoundedLike(castDoubles(json))
   const expected = firstStatement(exact)
   const text = await unparseSql(exact).catch((cause: unknown) => unwritable(cause))
   const parsed = await parseSql(text)

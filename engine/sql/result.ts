@@ -2,7 +2,6 @@
 
 import {
   DuckDBBlobValue,
-  type DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalType,
   DuckDBTimestampMillisecondsValue,
@@ -13,6 +12,7 @@ import {
   type DuckDBType,
   DuckDBTypeId,
   type DuckDBValue,
+  type DuckDBVector,
   JsonDuckDBValueConverter,
 } from '@duckdb/node-api'
 
@@ -96,9 +96,9 @@ export function resultColumn(name: string, type: DuckDBType): ResultColumn {
   }
 }
 
-/** The values of column `index` of a chunk. */
-export function columnValues(chunk: DuckDBDataChunk, index: number, column: ResultColumn): ColumnValues {
-  const values = chunk.getColumnValues(index)
+/** The values of one column of some rows. */
+export function columnValues(vector: DuckDBVector, column: ResultColumn): ColumnValues {
+  const values = vector.toArray()
   const nulls = nullBits(values)
   switch (column.type) {
     case 'Boolean':
@@ -124,9 +124,13 @@ export function columnValues(chunk: DuckDBDataChunk, index: number, column: Resu
         values: values.map(value => (value instanceof DuckDBBlobValue ? value.bytes : new Uint8Array())),
       }
     case 'JSON':
-      return chunk.getColumnVector(index).type.typeId === DuckDBTypeId.VARCHAR
+      return vector.type.typeId === DuckDBTypeId.VARCHAR
         ? { nulls, kind: 'strings', values: values.map(text) }
-        : { nulls, kind: 'strings', values: chunk.convertColumnValues(index, JsonDuckDBValueConverter).map(json) }
+        : {
+            nulls,
+            kind: 'strings',
+            values: values.map(value => json(JsonDuckDBValueConverter(value, vector.type, JsonDuckDBValueConverter))),
+          }
     case 'Decimal':
     case 'String':
     case 'UUID':

@@ -46,12 +46,15 @@ export function textAt(parent: TreeNode, field: string): string {
   return typeof child === 'string' ? child : malformed(parent, field)
 }
 
+/** A node that is told about need not be looked through deeper than this. */
+const maxLocatedDepth = 100
+
 /** Byte offset in the parsed text at which the node, or the first of its children that knows, stands. */
-export function locationOf(tree: Tree | undefined): number | undefined {
-  if (typeof tree !== 'object' || tree === null) return undefined
+export function locationOf(tree: Tree | undefined, depth = 0): number | undefined {
+  if (typeof tree !== 'object' || tree === null || depth > maxLocatedDepth) return undefined
   if (isNode(tree) && typeof tree.query_location === 'number') return tree.query_location
   const inner = Object.values(tree)
-    .map(locationOf)
+    .map(inner => locationOf(inner, depth + 1))
     .filter(location => location !== undefined)
   return inner.length === 0 ? undefined : Math.min(...inner)
 }

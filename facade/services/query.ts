@@ -9,11 +9,12 @@ import {
 } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import type { SqlDatabases } from '../../engine/sql/databases.ts'
-import type { QueryParameters } from '../../engine/sql/query.ts'
+import type { QueryParameters, ResultFormat } from '../../engine/sql/query.ts'
 import { runQuery } from '../../engine/sql/query.ts'
 import type { ColumnValues, ResultColumn, ResultType } from '../../engine/sql/result.ts'
 import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
 import {
+  ResultFormat as Format,
   QueryEngine,
   type QueryRequest,
   type QueryService,
@@ -30,8 +31,10 @@ import { positionOf, wantedRevision } from './token.ts'
 /** Longest run of one statement, in milliseconds. */
 const queryMillis = 60_000
 
+type Reads = Pick<Scope, 'table' | 'visible'>
+
 export function queryService(
-  scope: Scope,
+  scope: Reads,
   snapshots: Snapshots,
   databases: SqlDatabases,
 ): ServiceImplementation<typeof QueryService> {
@@ -60,7 +63,7 @@ export function queryService(
   }
 }
 
-async function* query(scope: Scope, databases: SqlDatabases, request: QueryRequest, context: CallContext) {
+async function* query(scope: Reads, databases: SqlDatabases, request: QueryRequest, context: CallContext) {
   const { namespace, sql, minToken } = request
   if (namespace === '') throw new BlastyError('INVALID_ARGUMENT', { field: 'namespace', problem: 'is required' })
   const tableOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query').table
@@ -68,6 +71,9 @@ async function* query(scope: Scope, databases: SqlDatabases, request: QueryReque
   const parts = runQuery({
     sql,
     parameters: parametersOf(request),
+    format: formatOf(request),
+    maxRows: request.maxRows === 0n ? Number.POSITIVE_INFINITY : Number(request.maxRows),
+    memory: databases.memory,
     visible,
     database: async () => {
       // Nothing is opened or run for one who may read nothing there, not even what names no Table.
@@ -75,7 +81,7 @@ async function* query(scope: Scope, databases: SqlDatabases, request: QueryReque
       const table = `any table of namespace ${namespace}`
       throw new BlastyError('PERMISSION_DENIED', { subject: context.identity.user, action: 'Query', table })
     },
-    admit: signal => databases.admission(namespace).enter(signal),
+    admit: signal => databases.admit(namespace, signal),
     freshen: async (name, signal) => {
       const table = tableOf(name)
       const wanted = wantedRevision(minToken, table)
@@ -97,12 +103,29 @@ async function* query(scope: Scope, databases: SqlDatabases, request: QueryReque
           part: { case: 'batch' as const, value: { rows: part.count, columns: part.columns.map(valuesMessage) } },
         }
         break
+      case 'arrow':
+        yield { part: { case: 'arrow' as const, value: { ipc: part.bytes, rows: part.count } } }
+        break
       case 'end': {
         const tables = [...part.revisions].map(([name, revision]) => positionOf(tableOf(name), revision))
-        const value = { token: { tables }, engine: QueryEngine.EMBEDDED, rows: BigInt(part.rows) }
+        const { rows, truncated } = part
+        const value = { token: { tables }, engine: QueryEngine.EMBEDDED, rows: BigInt(rows), truncated }
         yield { part: { case: 'trailer' as const, value } }
       }
     }
+  }
+}
+
+function formatOf({ format, explain }: QueryRequest): ResultFormat {
+  switch (format) {
+    case Format.UNSPECIFIED:
+    case Format.COLUMNS:
+      return explain ? 'plan' : 'columns'
+    case Format.ARROW_IPC:
+      if (!explain) return 'arrow'
+      throw new BlastyError('INVALID_ARGUMENT', { field: 'format', problem: 'a plan is sent as columns' })
+    default:
+      throw new BlastyError('INVALID_ARGUMENT', { field: 'format', problem: `${format} is no format` })
   }
 }
 

@@ -146,6 +146,27 @@ export declare type QueryRequest = Message<"blasty.v1.QueryRequest"> & {
    * @generated from field: blasty.v1.Token min_token = 5;
    */
   minToken?: Token | undefined;
+
+  /**
+   * How rows are sent.
+   *
+   * @generated from field: blasty.v1.ResultFormat format = 6;
+   */
+  format: ResultFormat;
+
+  /**
+   * Rows sent at most; 0 = all. QueryTrailer.truncated tells whether there were more.
+   *
+   * @generated from field: uint64 max_rows = 7;
+   */
+  maxRows: bigint;
+
+  /**
+   * Sends the plan instead of the rows: one column `plan` of text, a line a row. Nothing is read.
+   *
+   * @generated from field: bool explain = 8;
+   */
+  explain: boolean;
 };
 
 /**
@@ -161,7 +182,7 @@ export declare const QueryRequestSchema: GenMessage<QueryRequest>;
  */
 export declare type QueryResponse = Message<"blasty.v1.QueryResponse"> & {
   /**
-   * `header`, then batches, then `trailer`.
+   * `header`, then batches or pieces of an Arrow stream, then `trailer`.
    *
    * @generated from oneof blasty.v1.QueryResponse.part
    */
@@ -189,6 +210,14 @@ export declare type QueryResponse = Message<"blasty.v1.QueryResponse"> & {
      */
     value: QueryTrailer;
     case: "trailer";
+  } | {
+    /**
+     * A piece of the Arrow stream.
+     *
+     * @generated from field: blasty.v1.ArrowPiece arrow = 4;
+     */
+    value: ArrowPiece;
+    case: "arrow";
   } | { case: undefined; value?: undefined };
 };
 
@@ -197,6 +226,34 @@ export declare type QueryResponse = Message<"blasty.v1.QueryResponse"> & {
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export declare const QueryResponseSchema: GenMessage<QueryResponse>;
+
+/**
+ * A piece of an Arrow IPC stream, for RESULT_FORMAT_ARROW_IPC. All pieces of a result, one behind the other, are the stream: the
+ * schema, record batches, the end-of-stream mark.
+ *
+ * @generated from message blasty.v1.ArrowPiece
+ */
+export declare type ArrowPiece = Message<"blasty.v1.ArrowPiece"> & {
+  /**
+   * The bytes, one or several whole messages of Arrow unless a batch of rows is so large that it is cut.
+   *
+   * @generated from field: bytes ipc = 1;
+   */
+  ipc: Uint8Array;
+
+  /**
+   * Rows that end in this piece.
+   *
+   * @generated from field: uint32 rows = 2;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message blasty.v1.ArrowPiece.
+ * Use `create(ArrowPieceSchema)` to create a new message.
+ */
+export declare const ArrowPieceSchema: GenMessage<ArrowPiece>;
 
 /**
  * Describes the result.
@@ -387,6 +444,13 @@ export declare type QueryTrailer = Message<"blasty.v1.QueryTrailer"> & {
    * @generated from field: uint64 rows = 3;
    */
   rows: bigint;
+
+  /**
+   * There were more rows than `max_rows`.
+   *
+   * @generated from field: bool truncated = 4;
+   */
+  truncated: boolean;
 };
 
 /**
@@ -678,6 +742,39 @@ export declare type ListResponse = Message<"blasty.v1.ListResponse"> & {
 export declare const ListResponseSchema: GenMessage<ListResponse>;
 
 /**
+ * How rows are sent.
+ *
+ * @generated from enum blasty.v1.ResultFormat
+ */
+export enum ResultFormat {
+  /**
+   * Columns in the messages below.
+   *
+   * @generated from enum value: RESULT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Columns in the messages below.
+   *
+   * @generated from enum value: RESULT_FORMAT_COLUMNS = 1;
+   */
+  COLUMNS = 1,
+
+  /**
+   * An Arrow IPC stream: lists, structs and maps keep their types.
+   *
+   * @generated from enum value: RESULT_FORMAT_ARROW_IPC = 2;
+   */
+  ARROW_IPC = 2,
+}
+
+/**
+ * Describes the enum blasty.v1.ResultFormat.
+ */
+export declare const ResultFormatSchema: GenEnum<ResultFormat>;
+
+/**
  * What served a query.
  *
  * @generated from enum blasty.v1.QueryEngine
@@ -717,7 +814,9 @@ export declare const QueryEngineSchema: GenEnum<QueryEngine>;
  */
 export declare const QueryService: GenService<{
   /**
-   * Runs one SELECT and streams its result: `header`, then batches, then `trailer`. A result without a trailer is cut short.
+   * Runs one SELECT and streams its result: `header`, then rows, then `trailer`. A result without a trailer is cut short. When the
+   * client cancels the call or its deadline passes, the statement is interrupted. To page through a result, order it by a unique key
+   * and ask for the rows behind the last one seen: `WHERE id > $1 ORDER BY id LIMIT 1000`.
    *
    * Errors: INVALID_SQL (also any other statement than one SELECT), TABLE_NOT_FOUND, PERMISSION_DENIED, QUERY_FAILED,
    * QUERY_LIMIT, REVISION_NOT_REACHED, EPOCH_CHANGED, WAIT_TIMEOUT.

@@ -12,7 +12,7 @@ import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bu
  * Describes the file blasty/v1/query_service.proto.
  */
 export const file_blasty_v1_query_service = /*@__PURE__*/
-  fileDesc("Ch1ibGFzdHkvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJYmxhc3R5LnYxIpsCCgVWYWx1ZRIwCgpudWxsX3ZhbHVlGAEgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZUgAEhQKCmJvb2xfdmFsdWUYAiABKAhIABIVCgtpbnQ2NF92YWx1ZRgDIAEoA0gAEhYKDGRvdWJsZV92YWx1ZRgEIAEoAUgAEhYKDHN0cmluZ192YWx1ZRgFIAEoCUgAEhUKC2J5dGVzX3ZhbHVlGAYgASgMSAASFwoNZGVjaW1hbF92YWx1ZRgHIAEoCUgAEhQKCmRhdGVfdmFsdWUYCCABKAlIABI1Cg90aW1lc3RhbXBfdmFsdWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCBgoEa2luZCKLAgoMUXVlcnlSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRILCgNzcWwYAiABKAkSJAoKcGFyYW1ldGVycxgDIAMoCzIQLmJsYXN0eS52MS5WYWx1ZRJGChBuYW1lZF9wYXJhbWV0ZXJzGAQgAygLMiwuYmxhc3R5LnYxLlF1ZXJ5UmVxdWVzdC5OYW1lZFBhcmFtZXRlcnNFbnRyeRIjCgltaW5fdG9rZW4YBSABKAsyEC5ibGFzdHkudjEuVG9rZW4aSAoUTmFtZWRQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAuYmxhc3R5LnYxLlZhbHVlOgI4ASKWAQoNUXVlcnlSZXNwb25zZRIoCgZoZWFkZXIYASABKAsyFi5ibGFzdHkudjEuUXVlcnlIZWFkZXJIABInCgViYXRjaBgCIAEoCzIWLmJsYXN0eS52MS5Db2x1bW5CYXRjaEgAEioKB3RyYWlsZXIYAyABKAsyFy5ibGFzdHkudjEuUXVlcnlUcmFpbGVySABCBgoEcGFydCI3CgtRdWVyeUhlYWRlchIoCgdjb2x1bW5zGAEgAygLMhcuYmxhc3R5LnYxLlJlc3VsdENvbHVtbiJjCgxSZXN1bHRDb2x1bW4SDAoEbmFtZRgBIAEoCRIjCgR0eXBlGAIgASgOMhUuYmxhc3R5LnYxLkNvbHVtblR5cGUSEQoJcHJlY2lzaW9uGAMgASgNEg0KBXNjYWxlGAQgASgNIkUKC0NvbHVtbkJhdGNoEgwKBHJvd3MYASABKA0SKAoHY29sdW1ucxgCIAMoCzIXLmJsYXN0eS52MS5Db2x1bW5WYWx1ZXMimwIKDENvbHVtblZhbHVlcxINCgVudWxscxgBIAEoDBInCgVib29scxgCIAEoCzIWLmJsYXN0eS52MS5Cb29sZWFuTGlzdEgAEiYKBmludDMycxgDIAEoCzIULmJsYXN0eS52MS5JbnQzMkxpc3RIABImCgZpbnQ2NHMYBCABKAsyFC5ibGFzdHkudjEuSW50NjRMaXN0SAASKAoHZG91YmxlcxgFIAEoCzIVLmJsYXN0eS52MS5Eb3VibGVMaXN0SAASKAoHc3RyaW5ncxgGIAEoCzIVLmJsYXN0eS52MS5TdHJpbmdMaXN0SAASJQoFYnl0ZXMYByABKAsyFC5ibGFzdHkudjEuQnl0ZXNMaXN0SABCCAoGdmFsdWVzImUKDFF1ZXJ5VHJhaWxlchIfCgV0b2tlbhgBIAEoCzIQLmJsYXN0eS52MS5Ub2tlbhImCgZlbmdpbmUYAiABKA4yFi5ibGFzdHkudjEuUXVlcnlFbmdpbmUSDAoEcm93cxgDIAEoBCJnCgpHZXRSZXF1ZXN0EiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEhAKCGtleV9qc29uGAIgASgJEiMKCW1pbl90b2tlbhgDIAEoCzIQLmJsYXN0eS52MS5Ub2tlbiJLCgtHZXRSZXNwb25zZRIbCgNyb3cYASABKAsyDi5ibGFzdHkudjEuUm93Eh8KBXRva2VuGAIgASgLMhAuYmxhc3R5LnYxLlRva2VuIm0KD0JhdGNoR2V0UmVxdWVzdBIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhIRCglrZXlzX2pzb24YAiADKAkSIwoJbWluX3Rva2VuGAMgASgLMhAuYmxhc3R5LnYxLlRva2VuIl8KEEJhdGNoR2V0UmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLmJsYXN0eS52MS5CYXRjaEdldFJlc3VsdBIfCgV0b2tlbhgCIAEoCzIQLmJsYXN0eS52MS5Ub2tlbiItCg5CYXRjaEdldFJlc3VsdBIbCgNyb3cYASABKAsyDi5ibGFzdHkudjEuUm93IqEBCgtMaXN0UmVxdWVzdBIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRIjCgltaW5fdG9rZW4YBCABKAsyEC5ibGFzdHkudjEuVG9rZW4SIgoFcmFuZ2UYBSABKAsyEy5ibGFzdHkudjEuS2V5UmFuZ2UifAoIS2V5UmFuZ2USEwoLcHJlZml4X2pzb24YASABKAkSEwoLc3RhcnRzX3dpdGgYAiABKAkSEwoJZnJvbV9qc29uGAMgASgJSAASFAoKYWZ0ZXJfanNvbhgEIAEoCUgAEhIKCnVudGlsX2pzb24YBSABKAlCBwoFc3RhcnQiZgoMTGlzdFJlc3BvbnNlEhwKBHJvd3MYASADKAsyDi5ibGFzdHkudjEuUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIfCgV0b2tlbhgDIAEoCzIQLmJsYXN0eS52MS5Ub2tlbipeCgtRdWVyeUVuZ2luZRIcChhRVUVSWV9FTkdJTkVfVU5TUEVDSUZJRUQQABIZChVRVUVSWV9FTkdJTkVfRU1CRURERUQQARIWChJRVUVSWV9FTkdJTkVfVFJJTk8QAjKAAgoMUXVlcnlTZXJ2aWNlEjwKBVF1ZXJ5EhcuYmxhc3R5LnYxLlF1ZXJ5UmVxdWVzdBoYLmJsYXN0eS52MS5RdWVyeVJlc3BvbnNlMAESNAoDR2V0EhUuYmxhc3R5LnYxLkdldFJlcXVlc3QaFi5ibGFzdHkudjEuR2V0UmVzcG9uc2USQwoIQmF0Y2hHZXQSGi5ibGFzdHkudjEuQmF0Y2hHZXRSZXF1ZXN0GhsuYmxhc3R5LnYxLkJhdGNoR2V0UmVzcG9uc2USNwoETGlzdBIWLmJsYXN0eS52MS5MaXN0UmVxdWVzdBoXLmJsYXN0eS52MS5MaXN0UmVzcG9uc2ViBnByb3RvMw", [file_blasty_v1_common, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch1ibGFzdHkvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJYmxhc3R5LnYxIpsCCgVWYWx1ZRIwCgpudWxsX3ZhbHVlGAEgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZUgAEhQKCmJvb2xfdmFsdWUYAiABKAhIABIVCgtpbnQ2NF92YWx1ZRgDIAEoA0gAEhYKDGRvdWJsZV92YWx1ZRgEIAEoAUgAEhYKDHN0cmluZ192YWx1ZRgFIAEoCUgAEhUKC2J5dGVzX3ZhbHVlGAYgASgMSAASFwoNZGVjaW1hbF92YWx1ZRgHIAEoCUgAEhQKCmRhdGVfdmFsdWUYCCABKAlIABI1Cg90aW1lc3RhbXBfdmFsdWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCBgoEa2luZCLXAgoMUXVlcnlSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRILCgNzcWwYAiABKAkSJAoKcGFyYW1ldGVycxgDIAMoCzIQLmJsYXN0eS52MS5WYWx1ZRJGChBuYW1lZF9wYXJhbWV0ZXJzGAQgAygLMiwuYmxhc3R5LnYxLlF1ZXJ5UmVxdWVzdC5OYW1lZFBhcmFtZXRlcnNFbnRyeRIjCgltaW5fdG9rZW4YBSABKAsyEC5ibGFzdHkudjEuVG9rZW4SJwoGZm9ybWF0GAYgASgOMhcuYmxhc3R5LnYxLlJlc3VsdEZvcm1hdBIQCghtYXhfcm93cxgHIAEoBBIPCgdleHBsYWluGAggASgIGkgKFE5hbWVkUGFyYW1ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRIfCgV2YWx1ZRgCIAEoCzIQLmJsYXN0eS52MS5WYWx1ZToCOAEivgEKDVF1ZXJ5UmVzcG9uc2USKAoGaGVhZGVyGAEgASgLMhYuYmxhc3R5LnYxLlF1ZXJ5SGVhZGVySAASJwoFYmF0Y2gYAiABKAsyFi5ibGFzdHkudjEuQ29sdW1uQmF0Y2hIABIqCgd0cmFpbGVyGAMgASgLMhcuYmxhc3R5LnYxLlF1ZXJ5VHJhaWxlckgAEiYKBWFycm93GAQgASgLMhUuYmxhc3R5LnYxLkFycm93UGllY2VIAEIGCgRwYXJ0IicKCkFycm93UGllY2USCwoDaXBjGAEgASgMEgwKBHJvd3MYAiABKA0iNwoLUXVlcnlIZWFkZXISKAoHY29sdW1ucxgBIAMoCzIXLmJsYXN0eS52MS5SZXN1bHRDb2x1bW4iYwoMUmVzdWx0Q29sdW1uEgwKBG5hbWUYASABKAkSIwoEdHlwZRgCIAEoDjIVLmJsYXN0eS52MS5Db2x1bW5UeXBlEhEKCXByZWNpc2lvbhgDIAEoDRINCgVzY2FsZRgEIAEoDSJFCgtDb2x1bW5CYXRjaBIMCgRyb3dzGAEgASgNEigKB2NvbHVtbnMYAiADKAsyFy5ibGFzdHkudjEuQ29sdW1uVmFsdWVzIpsCCgxDb2x1bW5WYWx1ZXMSDQoFbnVsbHMYASABKAwSJwoFYm9vbHMYAiABKAsyFi5ibGFzdHkudjEuQm9vbGVhbkxpc3RIABImCgZpbnQzMnMYAyABKAsyFC5ibGFzdHkudjEuSW50MzJMaXN0SAASJgoGaW50NjRzGAQgASgLMhQuYmxhc3R5LnYxLkludDY0TGlzdEgAEigKB2RvdWJsZXMYBSABKAsyFS5ibGFzdHkudjEuRG91YmxlTGlzdEgAEigKB3N0cmluZ3MYBiABKAsyFS5ibGFzdHkudjEuU3RyaW5nTGlzdEgAEiUKBWJ5dGVzGAcgASgLMhQuYmxhc3R5LnYxLkJ5dGVzTGlzdEgAQggKBnZhbHVlcyJ4CgxRdWVyeVRyYWlsZXISHwoFdG9rZW4YASABKAsyEC5ibGFzdHkudjEuVG9rZW4SJgoGZW5naW5lGAIgASgOMhYuYmxhc3R5LnYxLlF1ZXJ5RW5naW5lEgwKBHJvd3MYAyABKAQSEQoJdHJ1bmNhdGVkGAQgASgIImcKCkdldFJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEAoIa2V5X2pzb24YAiABKAkSIwoJbWluX3Rva2VuGAMgASgLMhAuYmxhc3R5LnYxLlRva2VuIksKC0dldFJlc3BvbnNlEhsKA3JvdxgBIAEoCzIOLmJsYXN0eS52MS5Sb3cSHwoFdG9rZW4YAiABKAsyEC5ibGFzdHkudjEuVG9rZW4ibQoPQmF0Y2hHZXRSZXF1ZXN0EiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEhEKCWtleXNfanNvbhgCIAMoCRIjCgltaW5fdG9rZW4YAyABKAsyEC5ibGFzdHkudjEuVG9rZW4iXwoQQmF0Y2hHZXRSZXNwb25zZRIqCgdyZXN1bHRzGAEgAygLMhkuYmxhc3R5LnYxLkJhdGNoR2V0UmVzdWx0Eh8KBXRva2VuGAIgASgLMhAuYmxhc3R5LnYxLlRva2VuIi0KDkJhdGNoR2V0UmVzdWx0EhsKA3JvdxgBIAEoCzIOLmJsYXN0eS52MS5Sb3cioQEKC0xpc3RSZXF1ZXN0EiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJEiMKCW1pbl90b2tlbhgEIAEoCzIQLmJsYXN0eS52MS5Ub2tlbhIiCgVyYW5nZRgFIAEoCzITLmJsYXN0eS52MS5LZXlSYW5nZSJ8CghLZXlSYW5nZRITCgtwcmVmaXhfanNvbhgBIAEoCRITCgtzdGFydHNfd2l0aBgCIAEoCRITCglmcm9tX2pzb24YAyABKAlIABIUCgphZnRlcl9qc29uGAQgASgJSAASEgoKdW50aWxfanNvbhgFIAEoCUIHCgVzdGFydCJmCgxMaXN0UmVzcG9uc2USHAoEcm93cxgBIAMoCzIOLmJsYXN0eS52MS5Sb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEh8KBXRva2VuGAMgASgLMhAuYmxhc3R5LnYxLlRva2VuKmUKDFJlc3VsdEZvcm1hdBIdChlSRVNVTFRfRk9STUFUX1VOU1BFQ0lGSUVEEAASGQoVUkVTVUxUX0ZPUk1BVF9DT0xVTU5TEAESGwoXUkVTVUxUX0ZPUk1BVF9BUlJPV19JUEMQAipeCgtRdWVyeUVuZ2luZRIcChhRVUVSWV9FTkdJTkVfVU5TUEVDSUZJRUQQABIZChVRVUVSWV9FTkdJTkVfRU1CRURERUQQARIWChJRVUVSWV9FTkdJTkVfVFJJTk8QAjKAAgoMUXVlcnlTZXJ2aWNlEjwKBVF1ZXJ5EhcuYmxhc3R5LnYxLlF1ZXJ5UmVxdWVzdBoYLmJsYXN0eS52MS5RdWVyeVJlc3BvbnNlMAESNAoDR2V0EhUuYmxhc3R5LnYxLkdldFJlcXVlc3QaFi5ibGFzdHkudjEuR2V0UmVzcG9uc2USQwoIQmF0Y2hHZXQSGi5ibGFzdHkudjEuQmF0Y2hHZXRSZXF1ZXN0GhsuYmxhc3R5LnYxLkJhdGNoR2V0UmVzcG9uc2USNwoETGlzdBIWLmJsYXN0eS52MS5MaXN0UmVxdWVzdBoXLmJsYXN0eS52MS5MaXN0UmVzcG9uc2ViBnByb3RvMw", [file_blasty_v1_common, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message blasty.v1.Value.
@@ -36,101 +36,122 @@ export const QueryResponseSchema = /*@__PURE__*/
   messageDesc(file_blasty_v1_query_service, 2);
 
 /**
+ * Describes the message blasty.v1.ArrowPiece.
+ * Use `create(ArrowPieceSchema)` to create a new message.
+ */
+export const ArrowPieceSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_query_service, 3);
+
+/**
  * Describes the message blasty.v1.QueryHeader.
  * Use `create(QueryHeaderSchema)` to create a new message.
  */
 export const QueryHeaderSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 3);
+  messageDesc(file_blasty_v1_query_service, 4);
 
 /**
  * Describes the message blasty.v1.ResultColumn.
  * Use `create(ResultColumnSchema)` to create a new message.
  */
 export const ResultColumnSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 4);
+  messageDesc(file_blasty_v1_query_service, 5);
 
 /**
  * Describes the message blasty.v1.ColumnBatch.
  * Use `create(ColumnBatchSchema)` to create a new message.
  */
 export const ColumnBatchSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 5);
+  messageDesc(file_blasty_v1_query_service, 6);
 
 /**
  * Describes the message blasty.v1.ColumnValues.
  * Use `create(ColumnValuesSchema)` to create a new message.
  */
 export const ColumnValuesSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 6);
+  messageDesc(file_blasty_v1_query_service, 7);
 
 /**
  * Describes the message blasty.v1.QueryTrailer.
  * Use `create(QueryTrailerSchema)` to create a new message.
  */
 export const QueryTrailerSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 7);
+  messageDesc(file_blasty_v1_query_service, 8);
 
 /**
  * Describes the message blasty.v1.GetRequest.
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 8);
+  messageDesc(file_blasty_v1_query_service, 9);
 
 /**
  * Describes the message blasty.v1.GetResponse.
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 9);
+  messageDesc(file_blasty_v1_query_service, 10);
 
 /**
  * Describes the message blasty.v1.BatchGetRequest.
  * Use `create(BatchGetRequestSchema)` to create a new message.
  */
 export const BatchGetRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 10);
+  messageDesc(file_blasty_v1_query_service, 11);
 
 /**
  * Describes the message blasty.v1.BatchGetResponse.
  * Use `create(BatchGetResponseSchema)` to create a new message.
  */
 export const BatchGetResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 11);
+  messageDesc(file_blasty_v1_query_service, 12);
 
 /**
  * Describes the message blasty.v1.BatchGetResult.
  * Use `create(BatchGetResultSchema)` to create a new message.
  */
 export const BatchGetResultSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 12);
+  messageDesc(file_blasty_v1_query_service, 13);
 
 /**
  * Describes the message blasty.v1.ListRequest.
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 13);
+  messageDesc(file_blasty_v1_query_service, 14);
 
 /**
  * Describes the message blasty.v1.KeyRange.
  * Use `create(KeyRangeSchema)` to create a new message.
  */
 export const KeyRangeSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 14);
+  messageDesc(file_blasty_v1_query_service, 15);
 
 /**
  * Describes the message blasty.v1.ListResponse.
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_query_service, 15);
+  messageDesc(file_blasty_v1_query_service, 16);
+
+/**
+ * Describes the enum blasty.v1.ResultFormat.
+ */
+export const ResultFormatSchema = /*@__PURE__*/
+  enumDesc(file_blasty_v1_query_service, 0);
+
+/**
+ * How rows are sent.
+ *
+ * @generated from enum blasty.v1.ResultFormat
+ */
+export const ResultFormat = /*@__PURE__*/
+  tsEnum(ResultFormatSchema);
 
 /**
  * Describes the enum blasty.v1.QueryEngine.
  */
 export const QueryEngineSchema = /*@__PURE__*/
-  enumDesc(file_blasty_v1_query_service, 0);
+  enumDesc(file_blasty_v1_query_service, 1);
 
 /**
  * What served a query.

@@ -1,0 +1,107 @@
+/** From DuckDB's blocks of rows to the parts that are sent, small ones, whatever the values are like. */
+
+import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api'
+import { arrowStream } from './arrow.ts'
+import { maxPartSize, partsOf } from './parts.ts'
+import type { QueryPart, ResultFormat } from './query.ts'
+import { columnValues, resultColumn } from './result.ts'
+
+type RowsOf = Extract<QueryPart, { readonly count: number }>
+
+/** `begin`, then what `rows` makes of the first `count` rows of each block, then `end`. */
+export type ResultWriter = {
+  readonly begin: readonly QueryPart[]
+  readonly rows: (chunk: DuckDBDataChunk, count: number) => Iterable<RowsOf>
+  readonly end: readonly QueryPart[]
+}
+
+export function resultWriter(
+  format: ResultFormat,
+  names: readonly string[],
+  types: readonly DuckDBType[],
+): ResultWriter {
+  switch (format) {
+    case 'columns':
+      return columnWriter(names, types)
+    case 'arrow':
+      return arrowWriter(names, types)
+    case 'plan':
+      return planWriter
+  }
+}
+
+function columnWriter(names: readonly string[], types: readonly DuckDBType[]): ResultWriter {
+  const columns = types.map((type, index) => resultColumn(names[index] ?? '', type))
+  return {
+    begin: [{ kind: 'columns', columns }],
+    *rows(chunk, rowCount) {
+      for (const { count, vectors, told } of piecesOf(chunk, rowCount)) {
+        const values = columns.flatMap((column, index) => {
+          const vector = vectors[index]
+          return vector === undefined ? [] : [columnValues(vector, column)]
+        })
+        const parts = partsOf({ count, columns: values })
+        told(parts.length)
+        for (const part of parts) yield { kind: 'rows', ...part }
+      }
+    },
+    end: [],
+  }
+}
+
+function arrowWriter(names: readonly string[], types: readonly DuckDBType[]): ResultWriter {
+  const columns = types.map((type, index) => resultColumn(names[index] ?? '', type))
+  const stream = arrowStream(names, types)
+  return {
+    begin: [
+      { kind: 'columns', columns },
+      { kind: 'arrow', count: 0, bytes: stream.schema },
+    ],
+    *rows(chunk, rowCount) {
+      for (const { count, vectors, told } of piecesOf(chunk, rowCount)) {
+        const bytes = stream.batch(count, vectors)
+        told(bytes.length / maxPartSize)
+        for (let from = 0; from < bytes.length; from += maxPartSize) {
+          const piece = bytes.subarray(from, from + maxPartSize)
+          yield { kind: 'arrow', count: from + maxPartSize < bytes.length ? 0 : count, bytes: piece }
+        }
+      }
+    },
+    end: [{ kind: 'arrow', count: 0, bytes: stream.end }],
+  }
+}
+
+/** DuckDB answers EXPLAIN with one row: what kind of plan, and its text. */
+const planWriter: ResultWriter = {
+  begin: [{ kind: 'columns', columns: [{ name: 'plan', type: 'String' }] }],
+  *rows(chunk) {
+    const values = chunk.getColumnValues(1).flatMap(plan => String(plan).trimEnd().split('\n'))
+    yield { kind: 'rows', count: values.length, columns: [{ kind: 'strings', nulls: new Uint8Array(), values }] }
+  },
+  end: [],
+}
+
+/** Rows that are read before it is known how large they are. */
+const firstRows = 128
+
+type Piece = {
+  readonly count: number
+  readonly vectors: readonly DuckDBVector[]
+  /** Tells how many parts the piece made; the next is as long as makes about one. */
+  readonly told: (parts: number) => void
+}
+
+/** A block in pieces: its values, which may be a megabyte each, are not all brought into JavaScript at once. */
+function* piecesOf(chunk: DuckDBDataChunk, rowCount: number): Generator<Piece> {
+  const columns = Array.from({ length: chunk.columnCount }, (_, index) => chunk.getColumnVector(index))
+  let step = firstRows
+  for (let from = 0; from < rowCount; ) {
+    const count = Math.min(step, rowCount - from)
+    const vectors = columns.map(vector => (count === chunk.rowCount ? vector : vector.slice(from, count)))
+    const told = (parts: number) => {
+      step = Math.max(1, Math.floor(parts <= 1 ? count * 16 : count / parts))
+    }
+    yield { count, vectors, told }
+    from += count
+  }
+}
