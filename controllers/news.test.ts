@@ -23,7 +23,7 @@ function newsOf(revision: string) {
   const clock = new FakeClock()
   const news = new News({ read: caches.read, enqueue: (_, key) => looks.push(key) }, clock)
   const report = (seen: number, present = true) =>
-    news.take({ kind: 'table', tableUid: 'u', revision: seen, bytes: 0 }, present)
+    news.take({ kind: 'table', tableUid: 'u', revision: seen, bytes: 0, full: false }, present)
   return { report, looks, clock }
 }
 

@@ -72,13 +72,15 @@ export class News {
       return `${begun ? 'begun' : 'new'} ${report.error ?? ''}`
     }
     const table = this.#operator.read(tables).by(tablesByUid, report.tableUid)[0]
-    return report.revision > (table?.status?.schema?.number ?? 0) ? 'written' : 'never written'
+    const written = report.revision > (table?.status?.schema?.number ?? 0)
+    return `${written ? 'written' : 'never written'} ${report.full ? 'full' : ''}`
   }
 
   /** True when the status says as much already, as that of a Table nobody wrote to does. */
-  #isShown({ tableUid, revision }: Extract<Report, { kind: 'table' }>): boolean {
+  #isShown({ tableUid, revision, full }: Extract<Report, { kind: 'table' }>): boolean {
     const table = this.#operator.read(tables).by(tablesByUid, tableUid)[0]
-    return table?.status?.progress?.revision === String(revision)
+    const roomy = table?.status?.conditions?.find(({ type }) => type === 'LogHasRoom')?.status !== 'False'
+    return table?.status?.progress?.revision === String(revision) && roomy !== full
   }
 
   #look(kind: 'served' | 'table' | 'lake' | 'index' | 'subscription', uid: string): void {

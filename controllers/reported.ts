@@ -45,6 +45,12 @@ export class Reported {
     return this.#lakes.get(tableUid)
   }
 
+  /** Whether a live process has seen the Table's log without room. */
+  tableFull(tableUid: string): boolean {
+    const report = this.#work.get(tableUid)
+    return report?.kind === 'table' && report.full
+  }
+
   index(uid: string): Extract<Report, { kind: 'index' }> | undefined {
     const report = this.#work.get(uid)
     return report?.kind === 'index' ? report : undefined

@@ -854,7 +854,7 @@ export type TableStatus = {
    */
   observedGeneration: number
   /**
-   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LakeReady (the log is being archived); Reconciling and Stalled stand only while true.
+   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived); Reconciling and Stalled stand only while true.
    */
   conditions?: Condition[]
   /**

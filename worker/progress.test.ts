@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Report, Reports } from '../engine/membership/reports.ts'
 import { ProgressReporter } from './progress.ts'
 
-const report = (revision: number): Report => ({ kind: 'table', tableUid: 't', revision, bytes: 0 })
+const report = (revision: number): Report => ({ kind: 'table', tableUid: 't', revision, bytes: 0, full: false })
 
 /** Reports that take until they are let, as over a slow network. */
 function slowReports() {

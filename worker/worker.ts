@@ -34,6 +34,8 @@ export type Worker = {
 }
 
 const tableReportMillis = 10_000
+/** A log fuller than this may refuse the next batch. */
+const fullShare = 0.95
 /** The work is shared out at most this often: each time all Tables are gone through, and changes come in crowds. */
 const shareMillis = 50
 
@@ -113,18 +115,20 @@ export const tableVersion = ({ table: { descriptor, instance }, backends }: Serv
 
 /** Tells how far a Table's log goes, once it holds more than the announcements of schemas: those the operator made itself. */
 function tableJob(served: ServedTable): Job {
-  const { table, backends } = served
+  const { table, backends, resource } = served
+  const maxBytes = resource.status?.effective?.log?.maxBytes ?? Number.POSITIVE_INFINITY
   return {
     id: `table/${table.descriptor.uid}`,
-    version: tableVersion(served),
+    version: `${tableVersion(served)} ${maxBytes}`,
     run: async signal => {
       let told: TableReport | undefined
       try {
         while (!signal.aborted) {
           const { last, bytes } = await logState(table.log)
+          const full = bytes > fullShare * maxBytes
           const written = told !== undefined || last > table.schemas.current.number
-          if (written && told?.revision !== last) {
-            told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes }
+          if (written && (told?.revision !== last || told.full !== full)) {
+            told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes, full }
             await backends.reports.publish(told)
           }
           await sleep(tableReportMillis, undefined, { signal }).catch(() => {})

@@ -47,7 +47,7 @@ export function tableController(options: {
       mapped(indexes, index => [keyFor(index.spec.tableRef.name, index.metadata.namespace)], { when: deletionChanged }),
       mapped(subscriptions, it => [keyFor(it.spec.tableRef.name, it.metadata.namespace)], { when: deletionChanged }),
     ],
-    conditions: ['BucketReady', 'LogReady', 'Served', 'LakeReady'],
+    conditions: ['BucketReady', 'LogReady', 'Served', 'LogHasRoom', 'LakeReady'],
     finalizer: {
       name: 'blasty.dev/table',
       cleanUp: async (table, connect: () => Promise<Connection>, context) => {

@@ -45,6 +45,8 @@ export type TableObserved = {
   /** The revision up to which the log may have been purged, because the lake holds it. */
   readonly floor: number
   readonly progress: TableProgress
+  /** The log has no room left. */
+  readonly full: boolean
   /** What the archiver says; undefined when there is none. */
   readonly lake: LakeReport | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
@@ -135,6 +137,7 @@ export function observedOf(
     target,
     ...look,
     lake,
+    full: reported.tableFull(uid),
     // The first row decides whether a lost log may be remade, so it is shown at once.
     progress: fold(
       { revision: String(current), ...lakeProgress(table, lake) },

@@ -70,6 +70,7 @@ const empty: TableObserved = {
   announced: 0,
   known: 0,
   floor: 0,
+  full: false,
   lake: undefined,
   progress: { revision: '0' },
   served: { facades: 1, behind: [] },

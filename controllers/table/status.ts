@@ -19,6 +19,7 @@ export function tableStatus(table: Table, observed: TableObserved): StatusReport
       bucketCondition(table, observed),
       logCondition(table, observed),
       served,
+      roomCondition(observed),
       lakeCondition(table, observed),
     ],
     fields: fieldsOf(table, observed),
@@ -59,6 +60,14 @@ function logCondition(table: Table, observed: TableObserved): ReportedCondition 
     return { type, status, reason: 'Drifted', message }
   }
   return { type, status: 'True', reason: 'Created', message: `stream ${target.stream} takes writes` }
+}
+
+/** Whether the log takes more. Rows are read without that too. */
+function roomCondition({ full, target }: TableObserved): ReportedCondition {
+  const condition = { type: 'LogHasRoom', gates: false } as const
+  if (!full) return { ...condition, status: 'True', reason: 'HasRoom', message: 'the log takes writes' }
+  const message = `the log is at its ${target.settings.maxBytes} bytes and refuses writes until what the lake holds is purged; see LakeReady, or raise log.maxBytes`
+  return { ...condition, status: 'False', reason: 'LogFull', message }
 }
 
 /** Whether the log is being archived. Rows are written and read without it too, so that it does not make a Table unready. */

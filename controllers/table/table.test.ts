@@ -79,7 +79,7 @@ test('a Table that is applied becomes Ready, with a marked bucket, a marked log 
   assert.deepEqual(status.effective, { log: { maxBytes: 1_048_576, retentionSeconds: 604_800, replicas: 1 } })
   assert.deepEqual(
     status.conditions?.map(({ type }) => type),
-    ['Accepted', 'BucketReady', 'LogReady', 'Served', 'LakeReady', 'Ready'],
+    ['Accepted', 'BucketReady', 'LogReady', 'Served', 'LogHasRoom', 'LakeReady', 'Ready'],
   )
   assert.deepEqual(metadata.finalizers, ['blasty.dev/table'])
   const found = await lookAtBucket(bench.objects, name)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Believed } from './believed.ts'
 import type { Report } from './reports.ts'
 
-const table = (revision: number): Report => ({ kind: 'table', tableUid: 't', revision, bytes: 0 })
+const table = (revision: number): Report => ({ kind: 'table', tableUid: 't', revision, bytes: 0, full: false })
 
 function believed() {
   const told: string[] = []

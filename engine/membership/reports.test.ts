@@ -51,7 +51,13 @@ test('a process that lives beats once for all it said, and says again what anoth
   const buckets = reportsBuckets(installation)
   const quick = { lifeMillis: 2000, heartbeatMillis: 50 }
   const [first, second] = [await openReports(a, installation, quick), await openReports(b, installation, quick)]
-  const report = (revision: number, tableUid = '0'): Report => ({ kind: 'table', tableUid, revision, bytes: 0 })
+  const report = (revision: number, tableUid = '0'): Report => ({
+    kind: 'table',
+    tableUid,
+    revision,
+    bytes: 0,
+    full: false,
+  })
   for (let n = 0; n < 20; n++) await first.publish(report(n, String(n)))
   await until(second, current => current.length === 20)
   const written = async (bucket: string) => (await a.admin.streams.info(`KV_${bucket}`)).state.last_seq

@@ -25,6 +25,8 @@ export type TableReport = {
   readonly tableUid: string
   readonly revision: number
   readonly bytes: number
+  /** True when the log has hardly any room left, and refuses what does not fit. */
+  readonly full: boolean
 }
 
 /** How far a Table's lake has come. Before it was opened, `version` is -1. */
