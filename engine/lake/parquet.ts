@@ -109,8 +109,8 @@ export class ParquetFiles {
       commitTimeColumn,
       ...moreOf(schema),
     ]
-    const order = schema.primaryKey.length === 0 ? [revisionColumn] : schema.primaryKey.map(quoteIdentifier)
-    // Appended rows of one revision keep their order: it is that of their files.
+    // Appended rows of one revision keep their order. They lie in one file, and nothing else says which came first.
+    const order = schema.primaryKey.length === 0 ? [revisionColumn, 'position'] : schema.primaryKey.map(quoteIdentifier)
     return this.#copy(schema, `SELECT ${names.join(', ')} FROM (${live}) ORDER BY ${order.join(', ')}`, to)
   }
 
