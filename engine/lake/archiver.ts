@@ -46,6 +46,9 @@ export type ArchiverOptions = {
   readonly purgeMillis?: number
   /** How often what is past the history is removed, in milliseconds. */
   readonly cleanMillis?: number
+  /** Versions from one checkpoint to the next. */
+  readonly checkpointVersions?: number
+  /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
@@ -144,7 +147,8 @@ async function carry(
         if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
         next = batches.next()
       }
-      const asked = run.pending && run.archived < demand.revision && run.revision >= demand.revision
+      // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
+      const asked = run.archived < demand.revision && run.revision >= demand.revision
       if (performance.now() < due && !run.full && !asked) continue
       await commit()
       due = Number.POSITIVE_INFINITY
