@@ -13,7 +13,7 @@ import { commit } from './delta/commit.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, liveRowsOf } from './files.ts'
+import { archivedRevision, liveRowsOf, rowsOf } from './files.ts'
 import { ParquetFiles } from './parquet.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
@@ -191,7 +191,8 @@ function progressOf({ state, archived }: ArchiveRun, epoch: number): ArchiveProg
   let rows = 0
   for (const file of state.files.values()) {
     bytes += file.size
-    rows += liveRowsOf(file)
+    // Only until a file of another engine, which may not say it, is written anew.
+    if (Number.isFinite(rowsOf(file))) rows += liveRowsOf(file)
   }
   return { epoch, revision: archived, version: state.version, files: state.files.size, bytes, rows }
 }

@@ -55,7 +55,7 @@ export function removeFile(
   return deletionVector === undefined ? file : { ...file, deletionVector }
 }
 
-/** Rows of a file, the deleted ones included. Ours and other engines' files with vectors always say it. */
+/** Rows of a file, the deleted ones included; infinite when another engine did not say it. */
 export function rowsOf({ stats }: AddFile): number {
   const rows: unknown = stats === undefined ? undefined : (JSON.parse(stats) as { numRecords?: unknown }).numRecords
   return typeof rows === 'number' ? rows : Number.POSITIVE_INFINITY
@@ -81,5 +81,5 @@ export function wideStats(file: AddFile): string {
   if (stats.includes('"tightBounds":false')) return stats
   return stats.endsWith(`${tight}}`)
     ? `${stats.slice(0, -tight.length - 1)}"tightBounds":false}`
-    : JSON.stringify({ numRecords: rowsOf(file), tightBounds: false })
+    : JSON.stringify({ ...(Number.isFinite(rowsOf(file)) && { numRecords: rowsOf(file) }), tightBounds: false })
 }

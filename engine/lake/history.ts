@@ -7,7 +7,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { LogRecord } from '../log/record.ts'
 import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../replica/change.ts'
 import type { Table } from '../table.ts'
-import type { Action, Cdc } from './delta/actions.ts'
+import type { Action, AddFile, Cdc } from './delta/actions.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { appIdOf, archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
@@ -131,11 +131,15 @@ async function* appendedIn(
     const next = files[index + 1]
     return next === undefined || firstRevisionOf(next) > after
   })
+  let newest = 0
   for (const file of useful) {
+    if (files.length > 1 && firstRevisionOf(file) === 0) throw unsorted(table, file)
     const local = await downloadFile(table.lake, file, folder)
     let rows: AppendedRow[] = []
     for await (const part of parquet.readAppended(table.schemas.current, local, after)) {
       for (const row of part) {
+        if (row.revision < newest) throw unsorted(table, file)
+        newest = row.revision
         if (rows[0] !== undefined && rows[0].batchEnd !== row.batchEnd) {
           yield batchOfRows(table, rows)
           rows = []
@@ -147,6 +151,12 @@ async function* appendedIn(
     await rm(local)
   }
 }
+
+const unsorted = ({ log }: Table, { path }: AddFile) =>
+  new BlastyError('LAKE_UNSUPPORTED', {
+    lake: log.table,
+    problem: `${path} of another engine has no place in the history`,
+  })
 
 function batchOfRows({ schemas }: Table, rows: readonly AppendedRow[]): ChangeBatch {
   const bodies = new Map<number, string[]>()

@@ -222,7 +222,11 @@ export class ParquetFiles {
       const name = quoteIdentifier(column.name)
       return present.has(column.name) ? name : `NULL::${storedType(column)} AS ${name}`
     })
-    const all = [...columns, revisionColumn, commitTimeColumn, ...more, 'file_row_number AS position']
+    // What another engine puts together lacks what only we write: each record then stands for a batch.
+    const others = more.map(name =>
+      name !== batchEndField || present.has(name) ? name : `${revisionColumn} AS ${batchEndField}`,
+    )
+    const all = [...columns, revisionColumn, commitTimeColumn, ...others, 'file_row_number AS position']
     return `SELECT ${all.join(', ')} FROM ${source}`
   }
 
