@@ -18,9 +18,17 @@ import { commit } from './delta/commit.ts'
 import { packVectors, readVector } from './delta/deletion-vector.ts'
 import { changePath, dataPath, keyOfPath } from './delta/lake.ts'
 import { RowSet } from './delta/row-set.ts'
-import { deltaSchema } from './delta/schema.ts'
 import { advance, type LakeState } from './delta/state.ts'
-import { addFile, appIdOf, archivedRevision, removeFile, rowsOf, wideStats } from './files.ts'
+import {
+  addFile,
+  appIdOf,
+  archivedRevision,
+  metadataUnder,
+  removeFile,
+  rowsOf,
+  schemaNumberOf,
+  wideStats,
+} from './files.ts'
 import { downloadFile, uploadFile } from './objects.ts'
 import { ParquetFiles, type SourceFile } from './parquet.ts'
 import type { Place, Places } from './places.ts'
@@ -72,8 +80,9 @@ export class ArchiveRun {
     this.#schema = options.table.schemas.current
   }
 
-  /** Makes sure that every live file's rows are noted in `places`. */
+  /** Makes sure that every live file's rows are noted in `places`, and that no column of the lake is unknown. */
   static async start(options: ArchiveRunOptions): Promise<ArchiveRun> {
+    await options.table.schemas.reach(schemaNumberOf(options.state))
     const run = new ArchiveRun(options)
     await run.#noteFiles()
     return run
@@ -201,9 +210,10 @@ export class ArchiveRun {
 
   /** The metadata anew, when the schema has changed since. */
   #newSchema(): Action[] {
-    const schemaString = deltaSchema(this.#schema)
     const { metadata } = this.#state
-    return metadata.schemaString === schemaString ? [] : [{ metaData: { ...metadata, schemaString } }]
+    const metaData = metadataUnder(this.#schema, metadata)
+    const same = metaData.schemaString === metadata.schemaString && schemaNumberOf(this.#state) === this.#schema.number
+    return same ? [] : [{ metaData }]
   }
 
   async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {

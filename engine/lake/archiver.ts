@@ -14,7 +14,7 @@ import { commit } from './delta/commit.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, liveRowsOf } from './files.ts'
+import { archivedRevision, liveRowsOf, rowsOf } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -48,6 +48,9 @@ export type ArchiverOptions = {
   readonly cleanMillis?: number
   /** How often a log without rows is looked at, in milliseconds. */
   readonly emptyPauseMillis?: number
+  /** Versions from one checkpoint to the next. */
+  readonly checkpointVersions?: number
+  /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
@@ -166,7 +169,8 @@ async function carry(
         if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
         next = batches.next()
       }
-      const asked = run.pending && run.archived < demand.revision && run.revision >= demand.revision
+      // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
+      const asked = run.archived < demand.revision && run.revision >= demand.revision
       if (performance.now() < due && !run.full && !asked) continue
       await commit()
       due = Number.POSITIVE_INFINITY
@@ -214,7 +218,8 @@ function progressOf({ state, archived }: ArchiveRun, epoch: number): ArchiveProg
   let rows = 0
   for (const file of state.files.values()) {
     bytes += file.size
-    rows += liveRowsOf(file)
+    // Only until a file of another engine, which may not say it, is written anew.
+    if (Number.isFinite(rowsOf(file))) rows += liveRowsOf(file)
   }
   return { epoch, revision: archived, version: state.version, files: state.files.size, bytes, rows }
 }

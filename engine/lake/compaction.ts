@@ -15,10 +15,12 @@ const hollowShare = 0.5
 /**
  * Files to be put together, or none. Small ones are gathered by size, so that a row is written again as often as the logarithm of
  * the Table's size; a file that is mostly deleted is written again at once. Files of an append-only Table are put together only
- * with their neighbours: each then holds a range of revisions, and all of them in order are the Table's history.
+ * with their neighbours: each then holds a range of revisions, and all of them in order are the Table's history. For the same reason
+ * one of them that is mostly deleted is written anew alone.
  */
 export function planCompaction(files: readonly AddFile[], keyed: boolean): readonly AddFile[] {
-  const hollow = files.filter(file => rowsOf(file) - liveRowsOf(file) > rowsOf(file) * hollowShare)
+  const hollow = files.filter(file => isStrange(file) || rowsOf(file) - liveRowsOf(file) > rowsOf(file) * hollowShare)
+  if (!keyed && hollow.length > 0) return hollow.slice(0, 1)
   const others = files.filter(file => !hollow.includes(file) && liveBytes(file) < largeBytes)
   const groups = keyed ? tiers(others) : runs(files)
   const full = groups.sort((a, b) => a.tier - b.tier).find(group => group.files.length >= tierFiles)
@@ -31,6 +33,9 @@ export function planCompaction(files: readonly AddFile[], keyed: boolean): reado
   }
   return chosen
 }
+
+/** One of another engine that does not say what we go by is written anew, after which it does. */
+const isStrange = (file: AddFile): boolean => !Number.isFinite(rowsOf(file)) || firstRevisionOf(file) === 0
 
 type Group = { readonly tier: number; readonly files: AddFile[] }
 

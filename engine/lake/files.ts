@@ -1,8 +1,10 @@
 /** How what Blasty knows of its files stands in the actions of the lake's log. */
 
 import { revisionColumn } from '../replica/sql-types.ts'
+import type { TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
-import type { AddFile, RemoveFile } from './delta/actions.ts'
+import type { AddFile, Metadata, RemoveFile } from './delta/actions.ts'
+import { deltaSchema } from './delta/schema.ts'
 import type { LakeState } from './delta/state.ts'
 import type { WrittenFile } from './parquet.ts'
 
@@ -17,6 +19,21 @@ export function appIdOf({ log }: Pick<Table, 'log'>): string {
 /** The last revision of the log that the lake holds; 0 at first. */
 export function archivedRevision(state: Pick<LakeState, 'txns'>, table: Pick<Table, 'log'>): number {
   return state.txns.get(appIdOf(table))?.version ?? 0
+}
+
+/** Key of the metadata's configuration that holds the number of the schema that the columns are of. */
+const schemaKey = 'blasty.schema'
+
+/** The number of the schema that the lake is written under; 0 when it does not say. */
+export function schemaNumberOf({ metadata }: Pick<LakeState, 'metadata'>): number {
+  const number = Number(metadata.configuration[schemaKey] ?? 0)
+  return Number.isSafeInteger(number) ? number : 0
+}
+
+/** The metadata under a schema. */
+export function metadataUnder(schema: TableSchema, metadata: Metadata): Metadata {
+  const configuration = { ...metadata.configuration, [schemaKey]: String(schema.number) }
+  return { ...metadata, schemaString: deltaSchema(schema), configuration }
 }
 
 export function addFile(
@@ -38,7 +55,7 @@ export function removeFile(
   return deletionVector === undefined ? file : { ...file, deletionVector }
 }
 
-/** Rows of a file, the deleted ones included. Ours and other engines' files with vectors always say it. */
+/** Rows of a file, the deleted ones included; infinite when another engine did not say it. */
 export function rowsOf({ stats }: AddFile): number {
   const rows: unknown = stats === undefined ? undefined : (JSON.parse(stats) as { numRecords?: unknown }).numRecords
   return typeof rows === 'number' ? rows : Number.POSITIVE_INFINITY
@@ -64,5 +81,5 @@ export function wideStats(file: AddFile): string {
   if (stats.includes('"tightBounds":false')) return stats
   return stats.endsWith(`${tight}}`)
     ? `${stats.slice(0, -tight.length - 1)}"tightBounds":false}`
-    : JSON.stringify({ numRecords: rowsOf(file), tightBounds: false })
+    : JSON.stringify({ ...(Number.isFinite(rowsOf(file)) && { numRecords: rowsOf(file) }), tightBounds: false })
 }

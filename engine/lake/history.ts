@@ -9,15 +9,16 @@ import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../repl
 import type { Table } from '../table.ts'
 import type { Action, AddFile, Cdc } from './delta/actions.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
-import { readState } from './delta/state.ts'
-import { appIdOf, archivedRevision, firstRevisionOf } from './files.ts'
+import { type LakeState, readState } from './delta/state.ts'
+import { appIdOf, archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
 import { downloadFile, type StoredFile } from './objects.ts'
 import { type InsertedRow, type LakeChange, ParquetFiles } from './parquet.ts'
 
 const limits = { memory: '256MB', threads: 1 }
 
 /**
- * Whole batches behind `after`, up to what the lake holds. `scratch` is a folder for files on their way.
+ * Whole batches behind `after`, up to what the lake holds; the last may be one without changes that only says how far that is.
+ * `scratch` is a folder for files on their way.
  * @throws CURSOR_EXPIRED when the changes are older than what the lake keeps; LAKE_CORRUPT
  */
 export async function* archivedChanges(table: Table, after: number, scratch: string): AsyncGenerator<ChangeBatch> {
@@ -38,8 +39,15 @@ async function* keyedChanges(
   folder: string,
   parquet: ParquetFiles,
 ): AsyncGenerator<ChangeBatch> {
-  for await (const { file, inserts } of changeFiles(table, after)) {
-    const local = await downloadFile(table.lake, file, folder)
+  const state = await stateOf(table)
+  const archived = state === undefined ? 0 : archivedRevision(state, table)
+  if (state === undefined || archived <= after) return
+  for await (const { version, file, inserts } of changeFiles(table, after, state.version)) {
+    const local = await downloadFile(table.lake, file, folder).catch(async error => {
+      // A slow reader may find that the history has moved on meanwhile.
+      const kept = (await readCommit(table.lake, version)) !== undefined
+      throw kept || !isBlastyError(error, 'LAKE_CORRUPT') ? error : expired(table, after, error)
+    })
     let lines: LakeChange[] = []
     const parts = inserts
       ? insertedLines(parquet.readInserted(table.schemas.current, local, after))
@@ -56,6 +64,7 @@ async function* keyedChanges(
     if (lines.length > 0) yield keyedBatch(table, lines)
     await rm(local)
   }
+  yield endOf(archived)
 }
 
 /** Rows that were inserted as the lines that a change file would have. */
@@ -63,6 +72,16 @@ async function* insertedLines(parts: AsyncIterable<readonly InsertedRow[]>): Asy
   for await (const rows of parts)
     yield rows.map(row => ({ ...row, type: 'insert', change: row.revision, batchTime: row.commitTime }))
 }
+
+/** The newest state; what was written under a schema that is not known here yet would be read without its columns. */
+async function stateOf(table: Table): Promise<LakeState | undefined> {
+  const state = await readState(table.lake)
+  if (state !== undefined) await table.schemas.reach(schemaNumberOf(state))
+  return state
+}
+
+/** Batches of control records are not in the lake: this says that there is nothing more up to a revision. */
+const endOf = (revision: number): ChangeBatch => ({ revision, commitTime: 0, schema: 0, changes: [], bytes: 0 })
 
 function keyedBatch({ schemas }: Table, lines: readonly LakeChange[]): ChangeBatch {
   const changes: Change[] = []
@@ -90,18 +109,46 @@ async function* appendedChanges(
   folder: string,
   parquet: ParquetFiles,
 ): AsyncGenerator<ChangeBatch> {
-  const state = await readState(table.lake)
+  for (let at = after, version = -1; ; ) {
+    const state = await stateOf(table)
+    const archived = state === undefined ? 0 : archivedRevision(state, table)
+    if (state === undefined || archived <= at) return
+    try {
+      for await (const batch of appendedIn(table, state, at, folder, parquet)) {
+        yield batch
+        at = batch.revision
+      }
+      return yield endOf(archived)
+    } catch (error) {
+      // Files of a state that is long past are removed: the rows are in others now.
+      if (!isBlastyError(error, 'LAKE_CORRUPT') || state.version === version) throw error
+      version = state.version
+    }
+  }
+}
+
+async function* appendedIn(
+  table: Table,
+  state: LakeState,
+  after: number,
+  folder: string,
+  parquet: ParquetFiles,
+): AsyncGenerator<ChangeBatch> {
   // Each file holds a range of revisions of its own.
-  const files = [...(state?.files.values() ?? [])].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
+  const files = [...state.files.values()].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
   const useful = files.filter((_, index) => {
     const next = files[index + 1]
     return next === undefined || firstRevisionOf(next) > after
   })
+  let newest = 0
   for (const file of useful) {
+    if (files.length > 1 && firstRevisionOf(file) === 0) throw unsorted(table, file)
     const local = await downloadFile(table.lake, file, folder)
     let rows: InsertedRow[] = []
     for await (const part of parquet.readInserted(table.schemas.current, local, after)) {
       for (const row of part) {
+        if (row.revision < newest) throw unsorted(table, file)
+        newest = row.revision
         if (rows[0] !== undefined && rows[0].batchEnd !== row.batchEnd) {
           yield batchOfRows(table, rows)
           rows = []
@@ -113,6 +160,12 @@ async function* appendedChanges(
     await rm(local)
   }
 }
+
+const unsorted = ({ log }: Table, { path }: AddFile) =>
+  new BlastyError('LAKE_UNSUPPORTED', {
+    lake: log.table,
+    problem: `${path} of another engine has no place in the history`,
+  })
 
 function batchOfRows({ schemas }: Table, rows: readonly InsertedRow[]): ChangeBatch {
   const bodies = new Map<number, string[]>()
@@ -136,34 +189,38 @@ function batchOfRows({ schemas }: Table, rows: readonly InsertedRow[]): ChangeBa
 }
 
 type ChangeFile = {
+  readonly version: number
   readonly file: StoredFile
   /** It holds rows, each of which was inserted, and no changes. */
   readonly inserts: boolean
 }
 
 /** The files with changes behind `after`, in the order of their versions. */
-async function* changeFiles(table: Table, after: number): AsyncGenerator<ChangeFile> {
-  const state = await readState(table.lake)
-  if (state === undefined || archivedRevision(state, table) <= after) return
+async function* changeFiles(table: Table, after: number, newest: number): AsyncGenerator<ChangeFile> {
   try {
-    const from = await versionBehind(table, after, state.version)
-    for await (const { actions } of commitsBetween(table.lake, from, state.version)) {
+    const from = await versionBehind(table, after, newest)
+    for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
       // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
       const files = actions.flatMap(action =>
-        'cdc' in action ? [{ file: storedFile(action.cdc), inserts: false }] : [],
+        'cdc' in action ? [{ version, file: storedFile(action.cdc), inserts: false }] : [],
       )
       const added = actions.flatMap(action =>
-        'add' in action && action.add.dataChange ? [{ file: storedFile(action.add), inserts: true }] : [],
+        'add' in action && action.add.dataChange ? [{ version, file: storedFile(action.add), inserts: true }] : [],
       )
       yield* files.length > 0 ? files : added
     }
   } catch (error) {
-    if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
-    throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table }, { cause: error })
+    throw isBlastyError(error, 'LAKE_VERSION_EXPIRED') ? expired(table, after, error) : error
   }
 }
 
-/** The first version that holds a change behind `after`: the commits say how far each leads. */
+const expired = ({ log }: Table, revision: number, cause?: unknown) =>
+  new BlastyError('CURSOR_EXPIRED', { revision, table: log.table }, { cause })
+
+/**
+ * The first version that holds a change behind `after`: the commits say how far each leads.
+ * @throws CURSOR_EXPIRED, LAKE_VERSION_EXPIRED when a version before it that is no longer kept may have held some too
+ */
 async function versionBehind(table: Table, after: number, newest: number): Promise<number> {
   let low = 0
   let high = newest
@@ -174,7 +231,16 @@ async function versionBehind(table: Table, after: number, newest: number): Promi
     if (reached === undefined || reached <= after) low = middle + 1
     else high = middle
   }
+  if (low === 0) return 0
+  const before = (await reachedAt(table, low - 1, 0)) ?? (await reachedIn(table, low - 1))
+  if (before > after) throw expired(table, after)
   return low
+}
+
+/** The same from the whole state, for a version whose commit is kept and those before it are not. */
+async function reachedIn(table: Table, version: number): Promise<number> {
+  const state = await readState(table.lake, version)
+  return state === undefined ? 0 : archivedRevision(state, table)
 }
 
 /** The revision that the lake held at a version; undefined when nobody can say any more. Some commits move no revision. */

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { rowCodec } from '../schema/rows.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
-import { filmSchema, temporaryFolder } from '../testing.ts'
+import { eventSchema, filmSchema, temporaryFolder } from '../testing.ts'
 import { type LakeRow, ParquetFiles, type SourceFile } from './parquet.ts'
 
 const schema: TableSchema = {
@@ -127,5 +127,31 @@ test('rows of every type come back from a file as they were written', () =>
         )
       }),
       { numRuns: 40 },
+    )
+  }))
+
+test('rows that were appended together keep their order when files are put together', () =>
+  withFiles(async (files, folder) => {
+    const events = { ...eventSchema, columns: eventSchema.columns.filter(({ name }) => name !== 'at') }
+    const sources: SourceFile[] = []
+    // Rows of one record have one revision, and nothing else tells their order.
+    const texts = ['same', 'same', undefined, 'a', undefined]
+    const revisions = [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    for (const revision of revisions) {
+      const from = join(folder, `${revision}.ndjson`)
+      const head = { _revision: revision, _commit_time: revision, _blasty_batch_end: revision }
+      await writeFile(from, texts.map(text => `${JSON.stringify({ ...head, text, n: String(revision) })}\n`).join(''))
+      const file = join(folder, `${revision}.parquet`)
+      await files.writeRows(events, from, file)
+      sources.push({ file, deleted: [] })
+    }
+    const file = join(folder, 'together.parquet')
+    await files.rewrite(events, sources, file)
+    const found: unknown[] = []
+    for await (const rows of files.readInserted(events, file, 0))
+      for (const { body } of rows) found.push(JSON.parse(body))
+    assert.deepEqual(
+      found,
+      revisions.toReversed().flatMap(n => texts.map(text => ({ n: String(n), ...(text !== undefined && { text }) }))),
     )
   }))

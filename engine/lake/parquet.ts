@@ -107,8 +107,8 @@ export class ParquetFiles {
       commitTimeColumn,
       ...more,
     ]
-    const order = schema.primaryKey.length === 0 ? [revisionColumn] : schema.primaryKey.map(quoteIdentifier)
-    // Appended rows of one revision keep their order: it is that of their files.
+    // Appended rows of one revision keep their order. They lie in one file, and nothing else says which came first.
+    const order = schema.primaryKey.length === 0 ? [revisionColumn, 'position'] : schema.primaryKey.map(quoteIdentifier)
     return this.#copy(schema, `SELECT ${names.join(', ')} FROM (${live}) ORDER BY ${order.join(', ')}`, to)
   }
 
@@ -220,7 +220,11 @@ export class ParquetFiles {
       const name = quoteIdentifier(column.name)
       return present.has(column.name) ? name : `NULL::${storedType(column)} AS ${name}`
     })
-    const all = [...columns, revisionColumn, commitTimeColumn, ...more, 'file_row_number AS position']
+    // What another engine puts together lacks what only we write: each record then stands for a batch.
+    const others = more.map(name =>
+      name !== batchEndField || present.has(name) ? name : `${revisionColumn} AS ${batchEndField}`,
+    )
+    const all = [...columns, revisionColumn, commitTimeColumn, ...others, 'file_row_number AS position']
     return `SELECT ${all.join(', ')} FROM ${source}`
   }
 

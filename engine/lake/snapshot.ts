@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Table } from '../table.ts'
 import { readVector } from './delta/deletion-vector.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { archivedRevision } from './files.ts'
+import { archivedRevision, schemaNumberOf } from './files.ts'
 import { downloadFile } from './objects.ts'
 import { ParquetFiles, type SourceFile } from './parquet.ts'
 
@@ -20,13 +20,17 @@ export type LakeSnapshot = {
   readonly close: () => Promise<void>
 }
 
-/** Opens the newest snapshot; undefined when there is no lake. `scratch` is a folder for files on their way. */
+/**
+ * Opens the newest snapshot; undefined when there is no lake. The schema that it is written under is known to the Table then: under
+ * an older one columns would be missing. `scratch` is a folder for files on their way.
+ */
 export async function openSnapshot(
-  table: Pick<Table, 'lake' | 'log'>,
+  table: Pick<Table, 'lake' | 'log' | 'schemas'>,
   scratch: string,
 ): Promise<LakeSnapshot | undefined> {
   const state = await readState(table.lake)
   if (state === undefined) return undefined
+  await table.schemas.reach(schemaNumberOf(state))
   const folder = join(scratch, `snapshot-${randomUUID()}`)
   await mkdir(folder, { recursive: true })
   const parquet = await ParquetFiles.open(folder, limits)

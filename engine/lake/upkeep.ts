@@ -5,8 +5,8 @@ import { lastCheckpoint, writeCheckpoint } from './delta/checkpoint.ts'
 import { cleanLog, vacuum } from './delta/clean-up.ts'
 import type { LakeState } from './delta/state.ts'
 
-/** Versions from one checkpoint to the next: so many commits are read at most to know the state. */
-const checkpointVersions = 20
+/** So many commits are read at most to know the state. */
+const defaultCheckpointVersions = 20
 
 export type UpkeepOptions = {
   readonly table: Pick<Table, 'lake'>
@@ -16,6 +16,8 @@ export type UpkeepOptions = {
   readonly now: () => number
   /** Milliseconds from one removal to the next. */
   readonly cleanMillis?: number
+  /** Versions from one checkpoint to the next. */
+  readonly checkpointVersions?: number
 }
 
 const hour = 3_600_000
@@ -34,6 +36,7 @@ export class Upkeep {
   /** To be called behind each commit, with the newest state. */
   async after(state: LakeState): Promise<void> {
     const { table, historySeconds, scratch, now, cleanMillis = hour } = this.#options
+    const { checkpointVersions = defaultCheckpointVersions } = this.#options
     this.#checkpoint ??= (await lastCheckpoint(table.lake)) ?? 0
     if (state.version >= this.#checkpoint + checkpointVersions) {
       await writeCheckpoint(table.lake, state, scratch)

@@ -1,6 +1,6 @@
 /** One process's copy of a Table: rows by key, columns for SQL, and the changes as they come. Disposable; made from the log. */
 
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { follow } from '../log/follower.ts'
 import { type ChangeLog, logState, readableEnd } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
@@ -57,7 +57,7 @@ export class TableReplica {
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
     if (rows !== undefined) await recoverRows(rows, options)
     const source = rows
-      ? new ChangeSource(rows.revision(), (after, until) => keptChanges(rows, after, until, recovery))
+      ? new ChangeSource(rows.revision(), (after, until) => keptChanges(log.table, rows, after, until, recovery))
       : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal, recovery))
     const replica = new TableReplica(rows, source, last, options)
     if (sql !== undefined) {
@@ -151,6 +151,7 @@ export class TableReplica {
 
 /** From the ring or, what it no longer holds, from the lake. The ring may be trimmed at any moment between two pages. */
 async function* keptChanges(
+  table: string,
   rows: RowStore,
   after: number,
   until: number,
@@ -160,10 +161,12 @@ async function* keptChanges(
     if (at < rows.base()) {
       const upTo = rows.base()
       for await (const batch of recovery?.changes(at) ?? []) {
-        if (batch.revision > upTo) break
-        yield batch
+        if (batch.revision <= upTo) yield batch
+        at = Math.min(batch.revision, upTo)
+        if (at === upTo) break
       }
-      at = upTo
+      // A lake that ends before has lost changes: they must not be passed over.
+      if (at < upTo) throw new BlastyError('CURSOR_EXPIRED', { revision: at, table })
       continue
     }
     const page = rows.changes(at, pageBytes)
@@ -174,7 +177,7 @@ async function* keptChanges(
   }
 }
 
-/** From the log or, what it no longer holds, from the lake. */
+/** From the log or, what it no longer holds, from the lake. The log may be purged at any moment, past a reader too. */
 async function* loggedChanges(
   log: ChangeLog,
   after: number,
@@ -182,17 +185,26 @@ async function* loggedChanges(
   signal: AbortSignal,
   recovery: Recovery | undefined,
 ): AsyncGenerator<ChangeBatch> {
-  let at = after
-  if (recovery !== undefined && (await logState(log)).first > at + 1) {
-    for await (const batch of recovery.changes(at)) {
-      if (batch.revision > until || signal.aborted) return
-      yield batch
-      at = batch.revision
+  for (let at = after; at < until && !signal.aborted; ) {
+    const { first } = await logState(log)
+    if (first > at + 1) {
+      const before = at
+      for await (const batch of recovery?.changes(at) ?? []) {
+        if (batch.revision > until || signal.aborted) return
+        yield batch
+        at = batch.revision
+      }
+      if (at === before) throw new BlastyError('LOG_GAP', { table: log.table, from: at, to: first })
+      continue
     }
-    if (at >= until) return
-  }
-  for await (const batch of follow(log, { after: at, signal })) {
-    yield appendedBatch(batch)
-    if (batch.revision >= until) return
+    try {
+      for await (const batch of follow(log, { after: at, signal })) {
+        yield appendedBatch(batch)
+        at = batch.revision
+        if (at >= until) return
+      }
+    } catch (error) {
+      if (!isBlastyError(error, 'LOG_GAP') || (await logState(log)).first <= at + 1) throw error
+    }
   }
 }
