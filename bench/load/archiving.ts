@@ -14,6 +14,7 @@ import { type ObjectStore, type ObjectStoreOptions, objectStore } from '../../ba
 import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
 import { archive } from '../../engine/lake/archiver.ts'
 import { readType } from '../../engine/lake/columns.ts'
+import { demandArchive } from '../../engine/lake/demand.ts'
 import { logState, logStreamConfig } from '../../engine/log/log.ts'
 import { purgeLog } from '../../engine/log/retention.ts'
 import { openSqlDatabase } from '../../engine/replica/sql-database.ts'
@@ -90,12 +91,14 @@ class Flights {
     const started = monotonicMillis()
     const watching = setInterval(() => {
       this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
+      // As a writer does that waits for the last row to be archived.
+      demandArchive(table, this.#last)
     }, 50)
     let failure: unknown
     await archive({
       table,
       directory: join(this.#folder, randomUUID()),
-      commitWindowMillis: 200,
+      commitWindowMillis: 30_000,
       historySeconds: 3600,
       retentionSeconds: 3600,
       emptyPauseMillis: 100,

@@ -34,7 +34,7 @@ import { ParquetFiles, type SourceFile } from './parquet.ts'
 import type { Place, Places } from './places.ts'
 import { ChangeWindow, type ClosedWindow } from './window.ts'
 
-const parquetLimits = { memory: '512MB', threads: 2 }
+const memory = '512MB'
 
 /**
  * Trino takes added rows for inserts beside those of the change file unless something is removed as well. Removing what never
@@ -73,6 +73,8 @@ export class ArchiveRun {
   #state: LakeState
   #schema: TableSchema
   #window: ChangeWindow | undefined
+  /** The last window was full before its time was over. */
+  #backlog = false
 
   private constructor(options: ArchiveRunOptions) {
     this.#options = options
@@ -129,6 +131,7 @@ export class ArchiveRun {
     const window = this.#window
     if (window === undefined || window.revision <= this.archived) return
     const { now, table } = this.#options
+    this.#backlog = window.full
     const closed = await window.close()
     const time = now()
     const written = await this.#writeFiles(closed, time)
@@ -337,7 +340,8 @@ export class ArchiveRun {
 
   /** A database for this one work: an archiver that waits for changes, as most do, holds none. */
   async #withParquet<T>(work: (parquet: ParquetFiles) => Promise<T>): Promise<T> {
-    const parquet = await ParquetFiles.open(this.#options.scratch, parquetLimits)
+    // What comes bit by bit leaves the other processors to those who read and write; a backlog takes two.
+    const parquet = await ParquetFiles.open(this.#options.scratch, { memory, threads: this.#backlog ? 2 : 1 })
     try {
       return await work(parquet)
     } finally {
