@@ -187,6 +187,7 @@ test('a writer that waits for the lake is answered, also when what it deleted wa
     await table.reached(revision, 'rows', patience())
     demandArchive(table, revision)
     assert.equal((await archiver.reached(revision)).rows, 0)
+    assert.deepEqual(archiver.failures, [])
   } finally {
     await lake.close()
   }

@@ -35,8 +35,10 @@ export async function purgeLog(
     const crowded = config.max_bytes > 0 && state.bytes > crowdedShare * config.max_bytes
     const seconds = crowded ? Math.min(crowdedSeconds, retentionSeconds) : retentionSeconds
     const last = Math.min(archived, state.last_seq)
-    if (last < state.first_seq) return undefined
-    const upTo = await lastBefore(log, state.first_seq, last, now - seconds * 1000)
+    // The first sequence of a log that was never written is 0.
+    const first = Math.max(1, state.first_seq)
+    if (last < first) return undefined
+    const upTo = await lastBefore(log, first, last, now - seconds * 1000)
     if (upTo === undefined) return undefined
     await declare(log, upTo)
     await admin.streams.purge(log.stream, { seq: upTo + 1 })
