@@ -21,6 +21,10 @@ export type DevConfig = {
   readonly stackFile: string | undefined
   /** Servers that a test run starts, of `kubernetes nats objectStore search` (`BLASTY_TEST_SERVERS`); unset = all. */
   readonly testServers: readonly string[] | undefined
+  /** How many random histories of a kind a campaign runs, with every fault at every place (`BLASTY_TEST_RUNS`); unset = a few. */
+  readonly testRuns: number | undefined
+  /** Seed of the random histories (`BLASTY_TEST_SEED`), as a failure tells it; unset = another each time. */
+  readonly testSeed: number | undefined
 }
 
 /** Name of the variable that tells tests where the description of their stack lies. */
@@ -29,6 +33,10 @@ export const stackFileVariable = 'BLASTY_STACK'
 /** Reads the configuration; unset and empty variables mean the same. */
 export function devConfig(env: NodeJS.ProcessEnv = process.env): DevConfig {
   const text = (name: string): string | undefined => env[name] || undefined
+  const whole = (name: string): number | undefined => {
+    const number = Number(text(name) ?? Number.NaN)
+    return Number.isSafeInteger(number) ? number : undefined
+  }
   const url = text('MEILI_URL')
   return {
     path: (text('PATH') ?? '').split(delimiter).filter(folder => folder !== ''),
@@ -44,6 +52,8 @@ export function devConfig(env: NodeJS.ProcessEnv = process.env): DevConfig {
     testServers: text('BLASTY_TEST_SERVERS')
       ?.split(/[\s,]+/)
       .filter(name => name !== ''),
+    testRuns: whole('BLASTY_TEST_RUNS'),
+    testSeed: whole('BLASTY_TEST_SEED'),
   }
 }
 

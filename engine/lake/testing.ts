@@ -38,7 +38,11 @@ export type TestArchiver = {
   readonly failures: readonly unknown[]
 }
 
-export async function testLake(schema: TableSchema): Promise<TestLake> {
+/** `onError` is told when a replica can no longer follow. Without it that fails the test. */
+export async function testLake(
+  schema: TableSchema,
+  onError: (error: unknown) => void = error => assert.fail(String(error)),
+): Promise<TestLake> {
   const [on, { path: folder, remove }, { objectStore: store }] = await Promise.all([
     testLog(schema),
     temporaryFolder(),
@@ -59,7 +63,7 @@ export async function testLake(schema: TableSchema): Promise<TestLake> {
         objects,
         dataDirectory: join(folder, directory),
         ...(sql === undefined ? {} : { sql }),
-        onError: error => assert.fail(String(error)),
+        onError,
       },
     )
     tables.add(table)
