@@ -185,12 +185,13 @@ async function carry(
 async function openLake(options: ArchiverOptions, now: () => number): Promise<LakeState> {
   const { table, historySeconds, archivedBefore = 0 } = options
   const { lake } = table
+  // Before the log is purged the lake holds what is purged, and the floor says how much that is: first the floor, then the lake, or
+  // what another archiver did in between would look like a loss.
+  const needed = Math.max(archivedBefore, await declaredFloor(table.log))
   const found = await readState(lake).catch(error => {
     if (!isBlastyError(error, 'LAKE_CORRUPT')) throw error
     throw new BlastyError('LAKE_LOST', { table: table.log.table, problem: error.message }, { cause: error })
   })
-  // Before the log is purged the lake holds what is purged, and the floor says how much that is.
-  const needed = Math.max(archivedBefore, await declaredFloor(table.log))
   const held = found === undefined ? 0 : archivedRevision(found, table)
   if (held < needed) {
     const problem = found === undefined ? `bucket ${lake.bucket} holds none` : `it ends at revision ${held}`

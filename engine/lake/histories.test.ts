@@ -197,9 +197,7 @@ class History {
       this.#readers++
       await this.#openReader()
       await this.#check()
-      const bad = this.#failures.filter(
-        error => !isBlastyError(error, 'LOG_GAP', 'TABLE_NOT_READY', 'LAKE_VERSION_EXPIRED'),
-      )
+      const bad = this.#failures.filter(error => !isBlastyError(error, 'TABLE_NOT_READY', 'LAKE_VERSION_EXPIRED'))
       assert.deepEqual(bad, [])
     } finally {
       for (const number of [0, 1]) await this.#stop(number)
@@ -303,7 +301,7 @@ class History {
       return { op, row }
     })
     const options = { principal: 'p', schema: schema.number, signal: patience() }
-    const answer = await writer.writer.write(given, options).catch(error => {
+    const answer = await this.#insist(() => writer.writer.write(given, options)).catch(error => {
       if (holds || !isBlastyError(error, 'ROW_EXISTS', 'REVISION_CONFLICT')) throw error
       return undefined
     })
@@ -464,7 +462,7 @@ class History {
       try {
         return await ask()
       } catch (error) {
-        if (attempt === 5 || !isBlastyError(error, 'LOG_GAP', 'TABLE_NOT_READY')) throw error
+        if (attempt === 5 || !isBlastyError(error, 'TABLE_NOT_READY')) throw error
       }
     }
   }

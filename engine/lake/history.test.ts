@@ -14,6 +14,7 @@ import type { Row, TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
 import { eventSchema, filmSchema, patience } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
+import type { ArchiveProgress } from './archiver.ts'
 import { writeCheckpoint } from './delta/checkpoint.ts'
 import { cleanLog } from './delta/clean-up.ts'
 import { commitKey } from './delta/lake.ts'
@@ -21,7 +22,7 @@ import { type LakeState, readState } from './delta/state.ts'
 import { demandArchive } from './demand.ts'
 import { archivedRevision } from './files.ts'
 import { archivedChanges } from './history.ts'
-import { type TestLake, testLake } from './testing.ts'
+import { type TestArchiver, type TestLake, testLake } from './testing.ts'
 
 const options = (schema = 1) => ({ principal: 'p', schema, signal: patience() })
 const put = (id: string, more: Row): RowChange => ({ op: 'put', row: { id, ...more } })
@@ -54,6 +55,16 @@ async function watched(table: Table, after: number, until: number): Promise<Row[
     if ((message.revision ?? 0) >= until) break
   }
   return found
+}
+
+/** Asks for a revision until it is there: an asking may be lost while the archiver starts. */
+async function demanded(table: Table, archiver: TestArchiver, revision: number): Promise<ArchiveProgress> {
+  const asking = setInterval(() => demandArchive(table, revision), 20)
+  try {
+    return await archiver.reached(revision)
+  } finally {
+    clearInterval(asking)
+  }
 }
 
 test('a cursor whose next change is cleaned up is expired, however much comes behind it', async () => {
@@ -185,8 +196,7 @@ test('a writer that waits for the lake is answered, also when what it deleted wa
     const archiver = lake.archiver(table, 'lake-a', { commitWindowMillis: 3_600_000 })
     const { revision } = await table.writer.write([{ op: 'delete', row: { id: 'nobody' } }], options())
     await table.reached(revision, 'rows', patience())
-    demandArchive(table, revision)
-    assert.equal((await archiver.reached(revision)).rows, 0)
+    assert.equal((await demanded(table, archiver, revision)).rows, 0)
     assert.deepEqual(archiver.failures, [])
   } finally {
     await lake.close()
@@ -200,8 +210,7 @@ test('appended rows are told behind control records that the log no longer holds
     const archiver = lake.archiver(table, 'lake-a', { commitWindowMillis: 3_600_000 })
     const { revision: first } = await table.writer.append([{ n: '1' }], options())
     const tick = await writeTick(lake.on.log)
-    demandArchive(table, tick)
-    await archiver.reached(tick)
+    await demanded(table, archiver, tick)
     await archiver.stop()
     await purge(lake, tick)
     const { revision } = await table.writer.append([{ n: '2' }], options())

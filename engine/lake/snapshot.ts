@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isBlastyError } from '../../base/errors.ts'
 import type { Table } from '../table.ts'
 import { readVector } from './delta/deletion-vector.ts'
 import { type LakeState, readState } from './delta/state.ts'
@@ -14,6 +15,8 @@ const limits = { memory: '512MB', threads: 2 }
 
 export type LakeSnapshot = {
   readonly revision: number
+  /** Of the lake. */
+  readonly version: number
   /** Each file with its live rows, which lies in the scratch folder until the next is asked for. */
   readonly files: () => AsyncGenerator<SourceFile>
   readonly parquet: ParquetFiles
@@ -36,12 +39,35 @@ export async function openSnapshot(
   const parquet = await ParquetFiles.open(folder, limits)
   return {
     revision: archivedRevision(state, table),
+    version: state.version,
     files: () => liveFiles(table, state, folder),
     parquet,
     close: async () => {
       parquet.close()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/**
+ * Opens a snapshot and reads it. One that takes so long that its files are removed meanwhile is given up for the next.
+ * @throws what `open` and `read` throw; LAKE_CORRUPT when there is no newer one
+ */
+export async function readingSnapshot(
+  open: () => Promise<LakeSnapshot | undefined>,
+  read: (snapshot: LakeSnapshot) => Promise<void>,
+): Promise<void> {
+  for (let version = -1; ; ) {
+    const snapshot = await open()
+    if (snapshot === undefined) return
+    try {
+      return await read(snapshot)
+    } catch (error) {
+      if (!isBlastyError(error, 'LAKE_CORRUPT') || snapshot.version === version) throw error
+      version = snapshot.version
+    } finally {
+      await snapshot.close()
+    }
   }
 }
 

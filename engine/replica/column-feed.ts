@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError } from '../../base/errors.ts'
-import type { LakeSnapshot } from '../lake/snapshot.ts'
+import { type LakeSnapshot, readingSnapshot } from '../lake/snapshot.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { type ColumnIdentity, ColumnTable } from './column-table.ts'
 import type { ChangeSource } from './source.ts'
@@ -172,14 +172,13 @@ export class ColumnFeed {
 
 /** Takes a snapshot in place of the columns, when there is one that is newer; else the changes are read one by one. */
 async function loadColumns(table: ColumnTable, { load, schemas, sql }: ColumnFeedOptions): Promise<void> {
-  const snapshot = await load.snapshot?.()
-  if (snapshot === undefined) return
-  try {
-    if (snapshot.revision <= table.revision) return
-    await table.load(snapshot, schemas.current)
-    // Nobody likes to load it a second time.
-    await sql.merged(Number.POSITIVE_INFINITY)
-  } finally {
-    await snapshot.close()
-  }
+  await readingSnapshot(
+    async () => load.snapshot?.(),
+    async snapshot => {
+      if (snapshot.revision <= table.revision) return
+      await table.load(snapshot, schemas.current)
+      // Nobody likes to load it a second time.
+      await sql.merged(Number.POSITIVE_INFINITY)
+    },
+  )
 }

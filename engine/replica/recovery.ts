@@ -1,7 +1,7 @@
 /** The one rule of recovery: a snapshot from the lake at revision R, then the log from R + 1. */
 
 import { BlastyError } from '../../base/errors.ts'
-import type { LakeSnapshot } from '../lake/snapshot.ts'
+import { type LakeSnapshot, readingSnapshot } from '../lake/snapshot.ts'
 import { type ChangeLog, logState } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { type ChangeBatch, StoredRow } from './change.ts'
@@ -24,12 +24,10 @@ type Recovering = { readonly log: ChangeLog; readonly schemas: Schemas; readonly
 export async function recoverRows(rows: RowStore, { log, schemas, recovery }: Recovering): Promise<void> {
   const { first } = await logState(log)
   if (rows.revision() + 1 >= first) return
-  const snapshot = await reachingSnapshot(log, first, recovery)
-  try {
-    await rows.load(loadedRows(snapshot, schemas), snapshot.revision)
-  } finally {
-    await snapshot.close()
-  }
+  await readingSnapshot(
+    () => reachingSnapshot(log, first, recovery),
+    snapshot => rows.load(loadedRows(snapshot, schemas), snapshot.revision),
+  )
 }
 
 /** A snapshot behind which the log holds everything. */

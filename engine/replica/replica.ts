@@ -134,7 +134,7 @@ export class TableReplica {
     return this.#rows
   }
 
-  async #follow({ log, schemas, onFailure }: ReplicaOptions): Promise<void> {
+  async #follow({ log, schemas, recovery, onFailure }: ReplicaOptions): Promise<void> {
     try {
       for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
         const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
@@ -143,10 +143,17 @@ export class TableReplica {
       }
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      this.source.fail(error)
+      this.source.fail(recovery === undefined ? error : overtaken(error, log.table))
       onFailure(error)
     }
   }
+}
+
+/** A purge that passes a slow replica is no loss: the next one is loaded from the lake, or says that it cannot be. */
+function overtaken(error: unknown, table: string): unknown {
+  if (!isBlastyError(error, 'LOG_GAP')) return error
+  const reason = 'the log was purged past its replica, which is loaded anew'
+  return new BlastyError('TABLE_NOT_READY', { table, reason }, { cause: error })
 }
 
 /** From the ring or, what it no longer holds, from the lake. The ring may be trimmed at any moment between two pages. */
