@@ -1,0 +1,107 @@
+/** An object store of which chosen requests go wrong, in the ways a network, a store and a process do. */
+
+import type { ObjectStore } from '../../backends/object-store/store.ts'
+import { BlastyError } from '../../base/errors.ts'
+
+/**
+ * What becomes of a request. `unsent`: it never leaves · `unanswered`: the store does its work and the answer is lost · `late`: as
+ * unsent, but it arrives when all is over · `killed`: the process dies before or behind it · `paused`: it stands still there, until
+ * another has done all the work.
+ */
+export const storeFaults = [
+  'unsent',
+  'unanswered',
+  'late',
+  'killed before',
+  'killed behind',
+  'paused before',
+  'paused behind',
+] as const
+export type StoreFault = (typeof storeFaults)[number]
+
+export type StruckStore = {
+  readonly objects: ObjectStore
+  readonly requests: () => number
+  /** Lets a paused process go on. */
+  readonly resume: () => void
+  /** Ends the requests that hang, and lets late ones arrive. */
+  readonly release: () => Promise<void>
+}
+
+const gone = () => new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: 'the network is gone' })
+
+/** A store of which the requests that `chosen` names by their numbers, from 1, go wrong. `onStill`: the process stands still, or died. */
+export function struckStore(
+  objects: ObjectStore,
+  chosen: (number: number) => boolean,
+  fault: StoreFault,
+  onStill: () => void = () => {},
+): StruckStore {
+  let requests = 0
+  let dead = false
+  const held: (() => Promise<unknown>)[] = []
+  let bury = () => {}
+  const buried = new Promise<void>(resolve => {
+    bury = resolve
+  })
+  let resume = () => {}
+  const resumed = new Promise<void>(resolve => {
+    resume = resolve
+  })
+  const never = async (): Promise<never> => {
+    await buried
+    throw gone()
+  }
+  const struck = async <T>(request: () => Promise<T>): Promise<T> => {
+    switch (fault) {
+      case 'unsent':
+        throw gone()
+      case 'unanswered':
+        await request()
+        throw gone()
+      case 'late':
+        held.push(request)
+        throw gone()
+      case 'killed before':
+      case 'killed behind':
+        if (fault === 'killed behind') await request()
+        dead = true
+        onStill()
+        return never()
+      case 'paused before':
+        onStill()
+        await resumed
+        return request()
+      case 'paused behind': {
+        const answer = await request()
+        onStill()
+        await resumed
+        return answer
+      }
+    }
+  }
+  const asked = async <T>(request: () => Promise<T>): Promise<T> => {
+    if (dead) return never()
+    return chosen(++requests) ? struck(request) : request()
+  }
+  return {
+    requests: () => requests,
+    resume,
+    release: async () => {
+      bury()
+      for (const request of held.splice(0)) await request().catch(() => {})
+    },
+    objects: {
+      ...objects,
+      get: (...args) => asked(() => objects.get(...args)),
+      put: (...args) => asked(() => objects.put(...args)),
+      head: (...args) => asked(() => objects.head(...args)),
+      upload: (...args) => asked(() => objects.upload(...args)),
+      download: (...args) => asked(() => objects.download(...args)),
+      remove: (...args) => asked(() => objects.remove(...args)),
+      list: async function* (...args) {
+        yield* await asked(() => Array.fromAsync(objects.list(...args)))
+      },
+    },
+  }
+}
