@@ -7,25 +7,29 @@ import { headersOf } from './record.ts'
 
 const principal = 'system:blasty'
 const timeoutMillis = 5_000
+const announceAttempts = 5
 
 /** Number of the last schema announced in the log, or 0. */
 export async function announcedSchema(log: ChangeLog): Promise<number> {
   return (await lastRecord(log, log.subjects.control('schema')))?.head.schema ?? 0
 }
 
-/** Announces schema `number` once, however often it is called. Returns the revision of its record. */
+/**
+ * Announces schema `number`, unless the log holds the announcement of it or a newer one. Returns the revision of its record.
+ * @throws REVISION_CONFLICT when others announce schemas all the while
+ */
 export async function announceSchema(log: ChangeLog, number: number): Promise<number> {
   const subject = log.subjects.control('schema')
   const data = Buffer.from(JSON.stringify({ number }))
   const headers = headersOf({ schema: number, operation: 'schema', principal })
-  const announce = (expect: number) =>
-    publish(log.streams.connection, [{ subject, data, headers, expect }], timeoutMillis)
-  // The first schema of a new log, which nearly always is the first announcement, is not asked for before.
-  const first = number === 1 ? await announce(0) : undefined
-  if (first !== undefined && first.kind !== 'conflict') return stored(log, first)
-  const last = await lastRecord(log, subject)
-  if (last !== undefined && last.head.schema >= number) return last.revision
-  return stored(log, first ?? (await announce(last?.revision ?? 0)))
+  for (let attempt = 1; ; attempt++) {
+    const last = await lastRecord(log, subject)
+    if (last !== undefined && last.head.schema >= number) return last.revision
+    const message = { subject, data, headers, expect: last?.revision ?? 0 }
+    const outcome = await publish(log.streams.connection, [message], timeoutMillis)
+    // Another announced one meanwhile, or a purge took the last announcement.
+    if (outcome.kind !== 'conflict' || attempt === announceAttempts) return stored(log, outcome)
+  }
 }
 
 /** Writes a record that says nothing, so that what was stored before it is settled. Returns its revision. */

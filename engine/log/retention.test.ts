@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBlastyError } from '../../base/errors.ts'
 import { filmSchema, patience, type TestLog, testLog } from '../testing.ts'
-import { declaredFloor, raiseFloor } from './control.ts'
+import { announcedSchema, announceSchema, declaredFloor, raiseFloor } from './control.ts'
+import { changeLog } from './log.ts'
 import { purgeLog } from './retention.ts'
 import { logWriter } from './writer.ts'
 
@@ -172,3 +173,32 @@ test('a full log is purged also while writers take whatever room there is', () =
     }
     assert.equal((await stateOf(on)).maxBytes, small)
   }, small))
+
+test('a schema is announced also when a purge takes the announcement before it at that moment', () =>
+  withLog(async on => {
+    const { log, streams } = on
+    const announced = await announceSchema(log, 2)
+    const last = await write(on, 1)
+    const { streams: api } = streams.admin
+    let purged = false
+    const getMessage: typeof api.getMessage = async (...args) => {
+      const message = await api.getMessage(...args)
+      if (!purged) {
+        purged = true
+        assert.equal(await purgeLog(log, last, { retentionSeconds: 0, now: later() }), last)
+      }
+      return message
+    }
+    const replaced = <T extends object>(target: T, name: string, value: unknown): T =>
+      new Proxy(target, {
+        get(of, key) {
+          if (key === name) return value
+          const found: unknown = Reflect.get(of, key, of)
+          return typeof found === 'function' ? found.bind(of) : found
+        },
+      })
+    const admin = replaced(streams.admin, 'streams', replaced(api, 'getMessage', getMessage))
+    const revision = await announceSchema(changeLog(log, { ...streams, admin }), 3)
+    assert.ok(purged && revision > last && last > announced)
+    assert.equal(await announcedSchema(log), 3)
+  }))
