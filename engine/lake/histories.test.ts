@@ -134,6 +134,8 @@ class Model {
   readonly puts: number[] = []
   readonly schemas: TableSchema[]
   last = 0
+  /** Whether the log holds more than announcements of schemas, for which alone no lake is made. */
+  begun = false
   /** Below what the lake remembers, as far as it was cleaned up. */
   cleaned = 0
 
@@ -149,6 +151,7 @@ class Model {
 
   take(revision: number, changes: readonly Told[]): void {
     this.last = revision
+    this.begun = true
     const real = changes.filter(({ old, new: next }) => old !== undefined || next !== undefined)
     if (real.length > 0) this.batches.push({ revision, changes: real })
     for (const { id, new: next } of real) {
@@ -233,7 +236,7 @@ class History {
         })
       }
       case 'tick':
-        this.#model.last = await writeTick(on.log)
+        this.#model.take(await writeTick(on.log), [])
         return
       case 'archiver': {
         if (step.does !== 'start') await this.#stop(step.number)
@@ -360,6 +363,7 @@ class History {
 
   /** Waits until the lake holds everything. */
   async #settle(): Promise<void> {
+    if (!this.#model.begun) return
     if (this.#archivers.every(archiver => archiver === undefined)) this.#start(0)
     const late = patience()
     while ((await this.#archived()) < this.#model.last) {
