@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
-import { lastRecord, logState } from '../log/log.ts'
+import { type ChangeLog, lastRecord, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
@@ -14,7 +14,7 @@ import { commit } from './delta/commit.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, liveRowsOf, rowsOf } from './files.ts'
+import { archivedRevision, epochsIn, liveRowsOf, rowsOf } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -178,6 +178,20 @@ async function carry(
   } finally {
     over.abort()
     await batches.return(undefined)
+    if (run.pending && (await isLost(table.log))) {
+      await run.commit()
+      told()
+    }
+  }
+}
+
+/** Whether the log is gone. Then nobody can read again what waits for a commit, and the lake must have it while it is known. */
+async function isLost(log: ChangeLog): Promise<boolean> {
+  try {
+    await logState(log)
+    return false
+  } catch (error) {
+    return isBlastyError(error, 'LOG_LOST')
   }
 }
 
@@ -191,6 +205,10 @@ async function openLake(options: ArchiverOptions, now: () => number): Promise<La
   })
   // Before the log is purged the lake holds what is purged, and the floor says how much that is.
   const needed = Math.max(archivedBefore, await declaredFloor(table.log))
+  const newest = found && epochsIn(found, table.log.stream).at(-1)?.epoch
+  // The Table was repaired: what is still told of its earlier log must not get into the lake behind the new epoch's beginning.
+  if (newest !== undefined && newest > table.log.epoch)
+    throw new BlastyError('EPOCH_CHANGED', { table: table.log.table, actual: newest, given: table.log.epoch })
   const held = found === undefined ? 0 : archivedRevision(found, table)
   if (held < needed) {
     const problem = found === undefined ? `bucket ${lake.bucket} holds none` : `it ends at revision ${held}`
