@@ -6,6 +6,7 @@ import { isBlastyError } from '../../base/errors.ts'
 import { watch } from '../feed/watch.ts'
 import { readState } from '../lake/delta/state.ts'
 import { testLake } from '../lake/testing.ts'
+import { announceSchema } from '../log/control.ts'
 import { logState } from '../log/log.ts'
 import { filmSchema, patience } from '../testing.ts'
 import { revisionGap } from './new-epoch.ts'
@@ -14,6 +15,7 @@ import { loseLog, openEpoch, options, put, repairLog, titles } from './testing.t
 test('after a repair the rows are as the lake had them, and the Table goes on above every revision ever issued', async () => {
   const lake = await testLake(filmSchema)
   try {
+    await announceSchema(lake.on.log, 1)
     const table = openEpoch(lake, 1)
     const archiver = lake.archiver(table, 'lake-a')
     await table.writer.write([put(table, 'a', 'one'), put(table, 'b', 'two')], options())
@@ -40,7 +42,7 @@ test('after a repair the rows are as the lake had them, and the Table goes on ab
     await assert.rejects(again, { code: 'ROW_EXISTS' })
     const fresh = await next.writer.write([{ ...put(next, 'c', 'three'), condition }], options())
     assert.ok(fresh.first > begun.first)
-    const expected = { kind: 'revision', revision: 3 } as const
+    const expected = { kind: 'revision', revision: kept.revision } as const
     await next.writer.write([{ ...put(next, 'a', 'ein'), condition: expected }], options())
     const last = await next.writer.write([{ op: 'delete', row: { id: 'b' } }], options())
 
@@ -66,6 +68,7 @@ test('after a repair the rows are as the lake had them, and the Table goes on ab
 test('a watch in the new epoch can begin at a revision of the old one that the lake remembers', async () => {
   const lake = await testLake(filmSchema)
   try {
+    await announceSchema(lake.on.log, 1)
     const table = openEpoch(lake, 1)
     const archiver = lake.archiver(table, 'lake-a')
     const first = await table.writer.write([put(table, 'a', 'one')], options())
@@ -99,12 +102,12 @@ test('a watch in the new epoch can begin at a revision of the old one that the l
 test('what an archiver has read when the log vanishes gets into the lake all the same', async () => {
   const lake = await testLake(filmSchema)
   try {
+    await announceSchema(lake.on.log, 1)
     const table = openEpoch(lake, 1)
+    const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
     const archiver = lake.archiver(table, 'lake-a', { commitWindowMillis: 3_600_000 })
     await archiver.reached(0)
-    const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
     await table.reached(revision, 'rows', patience())
-    // Behind the row in the archiver's queue, so that when it is told the row was read.
     await loseLog(lake)
     await archiver.reached(revision)
     await archiver.stop()
@@ -118,6 +121,7 @@ test('what an archiver has read when the log vanishes gets into the lake all the
 test('an archiver of the earlier epoch is refused once a repair has stated the next one', async () => {
   const lake = await testLake(filmSchema)
   try {
+    await announceSchema(lake.on.log, 1)
     const table = openEpoch(lake, 1)
     const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
     const archiver = lake.archiver(table, 'lake-a')
@@ -140,6 +144,7 @@ test('an archiver of the earlier epoch is refused once a repair has stated the n
 test('a log is begun anew where there is no lake, and again when a repair broke off', async () => {
   const lake = await testLake(filmSchema)
   try {
+    await announceSchema(lake.on.log, 1)
     const table = openEpoch(lake, 1)
     const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
     await assert.rejects(repairLog(table, revision), { code: 'BACKEND_REFUSED' })
