@@ -195,8 +195,14 @@ async function isLost(log: ChangeLog): Promise<boolean> {
   }
 }
 
-/** The lake as it is, made when there is none. */
-async function openLake(options: ArchiverOptions, now: () => number): Promise<LakeState> {
+/**
+ * The lake as it is, made when there is none.
+ * @throws LAKE_LOST when it holds less than it did, EPOCH_CHANGED when it knows of a later epoch
+ */
+export async function openLake(
+  options: Pick<ArchiverOptions, 'table' | 'historySeconds' | 'archivedBefore'>,
+  now: () => number,
+): Promise<LakeState> {
   const { table, historySeconds, archivedBefore = 0 } = options
   const { lake } = table
   const found = await readState(lake).catch(error => {
