@@ -162,13 +162,14 @@ async function carry(
     for (;;) {
       const result = await first(next, demand, Math.min(due, purge) - performance.now())
       if (signal.aborted) return
-      await purgeWhenDue()
       if (result !== 'due' && result !== 'demand') {
         if (result.done) return
         await run.add(result.value)
         if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
         next = batches.next()
       }
+      // Behind what was read: a log that is gone shows here first.
+      await purgeWhenDue()
       // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
       const asked = run.archived < demand.revision && run.revision >= demand.revision
       if (performance.now() < due && !run.full && !asked) continue

@@ -10,7 +10,7 @@ import { announceSchema } from '../log/control.ts'
 import { logState } from '../log/log.ts'
 import { filmSchema, patience } from '../testing.ts'
 import { revisionGap } from './new-epoch.ts'
-import { loseLog, openEpoch, options, put, repairLog, titles } from './testing.ts'
+import { closeAll, loseLog, openEpoch, options, put, repairLog, titles } from './testing.ts'
 
 test('after a repair the rows are as the lake had them, and the Table goes on above every revision ever issued', async () => {
   const lake = await testLake(filmSchema)
@@ -57,11 +57,9 @@ test('after a repair the rows are as the lake had them, and the Table goes on ab
         ['c', 'three'],
       ],
     )
-    await next.close()
     await assert.rejects(logState(table.log), { code: 'EPOCH_CHANGED' })
-    await table.close()
   } finally {
-    await lake.close()
+    await closeAll(lake)
   }
 })
 
@@ -92,10 +90,8 @@ test('a watch in the new epoch can begin at a revision of the old one that the l
       ['one', 'uno'],
       ['uno', 'ein'],
     ])
-    await next.close()
-    await table.close()
   } finally {
-    await lake.close()
+    await closeAll(lake)
   }
 })
 
@@ -112,9 +108,8 @@ test('what an archiver has read when the log vanishes gets into the lake all the
     await archiver.reached(revision)
     await archiver.stop()
     assert.equal((await lake.rows(table)).rows.length, 1)
-    await table.close()
   } finally {
-    await lake.close()
+    await closeAll(lake)
   }
 })
 
@@ -135,9 +130,8 @@ test('an archiver of the earlier epoch is refused once a repair has stated the n
     await late.stop()
     const state = await readState(table.lake)
     assert.equal(state?.version, 2)
-    await table.close()
   } finally {
-    await lake.close()
+    await closeAll(lake)
   }
 })
 
@@ -154,9 +148,7 @@ test('a log is begun anew where there is no lake, and again when a repair broke 
     assert.equal(begun.kept, 0)
     const next = openEpoch(lake, 3)
     assert.deepEqual(await titles(next), [])
-    await next.close()
-    await table.close()
   } finally {
-    await lake.close()
+    await closeAll(lake)
   }
 })

@@ -18,9 +18,11 @@ export const put = (table: Table, id: string, title: string): RowChange => ({
   row: table.schemas.codec.row({ id, title }, 'row'),
 })
 
+const opened = new WeakMap<TestLake, Table[]>()
+
 /** The Table in an epoch, with nothing in its cache. Its log may be lost or begun anew: that its replica then stops is no fault. */
 export function openEpoch(lake: TestLake, epoch: number): Table {
-  return new Table(
+  const table: Table = new Table(
     { ...lake.open('none').descriptor, epoch },
     {
       streams: lake.on.streams,
@@ -29,9 +31,17 @@ export function openEpoch(lake: TestLake, epoch: number): Table {
       onError: error => assert.ok(isBlastyError(error, 'LOG_LOST', 'EPOCH_CHANGED'), String(error)),
     },
   )
+  opened.set(lake, [...(opened.get(lake) ?? []), table])
+  return table
 }
 
-/** Removes the log, as somebody by mistake, and repairs it. */
+/** Closes the lake and every Table opened on it. */
+export async function closeAll(lake: TestLake): Promise<void> {
+  for (const table of opened.get(lake) ?? []) await table.close()
+  await lake.close()
+}
+
+/** Removes the log, as somebody does by mistake. */
 export async function loseLog(lake: TestLake): Promise<void> {
   await lake.on.streams.admin.streams.delete(lake.on.log.stream)
 }

@@ -1,0 +1,121 @@
+/** A log that was written and is lost, brought back by `blasty repair`; and a Table brought to another cluster with its bucket alone. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { after, before, it } from 'node:test'
+import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
+import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
+import type { Client, Json } from './client.ts'
+import { blockbusters, film, filmsIndex, filmsTable } from './films.ts'
+import { consume } from './following.ts'
+import { openScene, type Scene } from './scene.ts'
+import { eventually, type Output, openSetting, type Setting } from './setting.ts'
+import { refused } from './writes.ts'
+
+let setting: Setting
+let scene: Scene
+let client: Client
+let streams: Streams
+before(async () => {
+  setting = await openSetting()
+  scene = await openScene(setting)
+  await scene.apply(filmsTable(), filmsIndex, blockbusters)
+  for (const what of ['table/films', 'index/films', 'subscription/blockbusters']) await scene.wait(what)
+  client = await scene.owner('films')
+  const { nats } = setting.info
+  streams = await connectStreams({ servers: nats.servers, ...nats.users.operator, name: 'test' })
+})
+after(async () => {
+  await streams?.close()
+  await scene?.[Symbol.asyncDispose]()
+  await setting?.[Symbol.asyncDispose]()
+})
+
+/** Runs the command line as an administrator does. */
+async function blasty(...args: readonly string[]): Promise<Output> {
+  const { kubeconfig } = setting.info.kubernetes
+  const child = spawn(process.execPath, ['cli/blasty.ts', ...args, '--kubeconfig', kubeconfig], { stdio: 'pipe' })
+  const ended = new Promise<number>(resolve => child.once('close', code => resolve(code ?? -1)))
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { stdout, stderr, code }
+}
+
+const reasonOf = (condition: string) =>
+  scene.field('table/films', `{.status.conditions[?(@.type=="${condition}")].reason}`)
+const rows = async () => (await client.table('films').list(100)).map(({ row }) => row)
+const repair = (...more: readonly string[]) => blasty('repair', `${scene.namespace}/films`, '--log-lost', ...more)
+const lose = async () => {
+  await streams.admin.streams.delete(await scene.field('table/films', '{.status.external.stream}'))
+  // It would look by itself within a minute or so; when it starts it looks at once.
+  await setting.roles.of('operator').restart()
+  await eventually('the Table is stalled', async () => (await reasonOf('Stalled')) === 'LogLost')
+  await refused('LOG_LOST', client.table('films').put([film('late')]))
+}
+
+it('a Table whose log is there is not repaired', async () => {
+  const { code, stderr } = await repair('--yes')
+  assert.equal(code, 2)
+  assert.match(stderr, /the log is not lost/)
+})
+
+it('a lost log is repaired when somebody says so, and everything that was acknowledged is there again', async () => {
+  const films = client.table('films')
+  await films.put([film('tt1'), film('tt2')], { ackLevel: AckLevel.ARCHIVED })
+  const consuming = consume(client, 'blockbusters')
+  const ids = (told: readonly { readonly new?: Json | undefined }[]) => told.map(({ new: row }) => row?.id)
+  await consuming.until('the first rows', told => ids(told).length === 2)
+  // Not in the lake yet: its window is half a minute.
+  const { revision, token } = await films.put([film('tt2', { title: 'Remade' }), film('tt3', { title: 'Third' })])
+  assert.ok(token)
+  await consuming.until('the later rows', told => ids(told).length === 4)
+  await consuming.stop()
+  await lose()
+
+  const asked = await repair()
+  assert.equal(asked.code, 1, asked.stderr)
+  assert.match(asked.stderr, /nothing was done/)
+  const done = await repair('--yes')
+  assert.equal(done.code, 0, done.stderr)
+  assert.match(done.stderr, new RegExp(`nothing up to ${revision} is lost`))
+  assert.match(done.stderr, /epoch 2 begins at revision/)
+  await setting.roles.of('operator').restart()
+  await scene.wait('table/films')
+  assert.equal(await scene.field('table/films', '{.status.external.epoch}'), '2')
+
+  const wanted = [film('tt1'), film('tt2', { title: 'Remade' }), film('tt3', { title: 'Third' })]
+  await eventually('the rows are served', () =>
+    rows().then(
+      found => found.length === 3,
+      () => false,
+    ),
+  )
+  assert.deepEqual(await rows(), wanted)
+  await refused('EPOCH_CHANGED', films.get({ id: 'tt1' }, token))
+  await refused('ROW_EXISTS', films.put([film('tt1')], { ifAbsent: true }))
+  const again = await films.put([film('tt4', { title: 'Fourth' })])
+  assert.ok(again.revision > 2 ** 24)
+
+  // What it told outlived the loss, so it goes on where it was.
+  const going = consume(client, 'blockbusters')
+  let told: readonly unknown[] = []
+  await going.until('what was written since', delivered => {
+    told = ids(delivered)
+    return told.length > 0
+  })
+  await going.stop()
+  assert.deepEqual(told, ['tt4'])
+  const index = { namespace: scene.namespace, name: 'films' }
+  const search = async (q: string) =>
+    (await client.searches.search({ index, q, ...(again.token && { minToken: again.token }) })).hits.length
+  await eventually(
+    'the index is filled again',
+    () =>
+      search('fourth').then(
+        hits => hits === 1,
+        () => false,
+      ),
+    60,
+  )
+  assert.equal(await search('third'), 1)
+  await scene.wait('index/films')
+})
