@@ -8,6 +8,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
 import { type ChangeLog, lastRecord, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
+import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
 import { commit } from './delta/commit.ts'
@@ -55,6 +56,8 @@ export type ArchiverOptions = {
 }
 
 const maxPauseMillis = 30_000
+/** How long what is left of a lost log may take to be read. */
+const restMillis = 10_000
 const defaultPurgeMillis = 10_000
 const defaultEmptyPauseMillis = 10_000
 
@@ -179,10 +182,22 @@ async function carry(
   } finally {
     over.abort()
     await batches.return(undefined)
-    if (run.pending && (await isLost(table.log))) {
+    const behind = run.pending || replica.revision > run.revision
+    if (behind && (await isLost(table.log))) {
+      await takeRest(run, replica)
       await run.commit()
       told()
     }
+  }
+}
+
+/** Adds what a replica has read of a log that is gone, unless it has given up itself. */
+async function takeRest(run: ArchiveRun, { source, revision }: TableReplica): Promise<void> {
+  try {
+    for await (const batch of source.changes(run.revision, AbortSignal.timeout(restMillis), revision))
+      await run.add(batch)
+  } catch (error) {
+    if (!isBlastyError(error, 'LOG_LOST', 'TABLE_NOT_READY')) throw error
   }
 }
 
