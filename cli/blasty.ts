@@ -5,6 +5,8 @@ import './thread-pool.ts' // Before anything that uses a thread.
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { addRepair } from './admin/repair.ts'
+import { addRestore } from './admin/restore.ts'
+import { addVerify } from './admin/verify.ts'
 import { addBlobs } from './data/blob.ts'
 import { addExporting } from './data/export.ts'
 import { exitCodes } from './data/failure.ts'
@@ -80,5 +82,7 @@ for (const [name, served, description] of roles) {
 
 for (const add of [addReading, addPutting, addFollowing, addImporting, addExporting, addBlobs]) add(program)
 addRepair(program)
+addRestore(program)
+addVerify(program)
 
 await program.parseAsync()

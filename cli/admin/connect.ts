@@ -1,5 +1,8 @@
 /** What the administrator's verbs work on: one Table, with the backends of its class under the operator's credentials. */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
 import { type Command, Option } from 'commander'
 import type { Connected } from '../../controllers/backends.ts'
@@ -7,15 +10,17 @@ import { newestDefault } from '../../controllers/classes.ts'
 import { connectBackends } from '../../controllers/connect.ts'
 import { readCredentials } from '../../controllers/credentials.ts'
 import { type TableTarget, tableTarget } from '../../controllers/table/observe.ts'
-import type { BackendClass, Table } from '../../crds/types.gen.ts'
+import type { BackendClass, Table as TableResource } from '../../crds/types.gen.ts'
 import { backendClasses, namespaces, tables } from '../../directory/kinds.ts'
-import { createClient, isNotFound, type KubeClient, keyFor } from '../../operator/mod.ts'
+import { Table } from '../../engine/table.ts'
+import { createClient, isNotFound, type Kind, type KubeClient, type KubeObject, keyFor } from '../../operator/mod.ts'
+import { say } from './verb.ts'
 
 export type AdminOptions = { readonly kubeconfig?: string; readonly credentialsNamespace: string }
 
 export type AdminTable = {
   readonly client: KubeClient
-  readonly resource: Table
+  readonly resource: TableResource
   readonly target: TableTarget
   readonly backends: Connected
   readonly close: () => Promise<void>
@@ -41,7 +46,7 @@ export async function openAdminTable(name: string, options: AdminOptions): Promi
   else config.loadFromFile(options.kubeconfig)
   const client = createClient(config, { userAgent: 'blasty-admin' })
   try {
-    const resource = await client.get(tables, keyFor(table, namespace)).catch((error: unknown): Table => {
+    const resource = await client.get(tables, keyFor(table, namespace)).catch((error: unknown): TableResource => {
       throw isNotFound(error) ? new Error(`there is no Table ${name}`) : error
     })
     const found = await classOf(client, resource)
@@ -59,11 +64,48 @@ export async function openAdminTable(name: string, options: AdminOptions): Promi
   }
 }
 
-async function classOf(client: KubeClient, { status, spec, metadata }: Table): Promise<BackendClass> {
+/**
+ * Works with the Table over a scratch folder, as the status tells of it or in another epoch.
+ * @throws an Error when the operator has not provisioned it
+ */
+export async function withTable<T>(
+  { resource, target, backends }: AdminTable,
+  work: (table: Table, directory: string) => Promise<T>,
+  epoch = resource.status?.external?.epoch,
+): Promise<T> {
+  const { namespace, name, uid } = resource.metadata
+  const { schema } = resource.status ?? {}
+  if (schema === undefined || epoch === undefined) throw new Error(`Table ${namespace}/${name} is not provisioned yet`)
+  const directory = await mkdtemp(join(tmpdir(), 'blasty-admin-'))
+  const { bucket, stream } = target
+  const { streams, objects } = backends
+  const table = new Table(
+    { namespace, name, uid, schema, bucket, stream, epoch },
+    { streams, objects, dataDirectory: directory, onError: error => say(String(error)) },
+  )
+  try {
+    return await work(table, directory)
+  } finally {
+    await table.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Every object of a kind in the cluster. */
+export async function everyOne<T extends KubeObject>(client: KubeClient, kind: Kind<T>): Promise<T[]> {
+  const all: T[] = []
+  for (let continueAt: string | undefined; ; ) {
+    const page = await client.list(kind, continueAt === undefined ? {} : { continueAt })
+    all.push(...page.items)
+    continueAt = page.continueAt
+    if (continueAt === undefined) return all
+  }
+}
+
+async function classOf(client: KubeClient, { status, spec, metadata }: TableResource): Promise<BackendClass> {
   const name = status?.backendClassName ?? spec.backendClassName
   if (name !== undefined) return client.get(backendClasses, keyFor(name))
-  const { items } = await client.list(backendClasses)
-  const found = newestDefault(items)
+  const found = newestDefault(await everyOne(client, backendClasses))
   if (found === undefined) throw new Error(`Table ${metadata.name} names no BackendClass and there is no default one`)
   return found
 }

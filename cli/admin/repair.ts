@@ -1,13 +1,10 @@
 /** `blasty repair`: what the operator never does by itself, because something that was acknowledged may be given up by it. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { findLogLoss, type LogLoss, repairLog } from '../../controllers/table/repair.ts'
 import { archiveToEnd } from '../../engine/repair/archive-to-end.ts'
-import { Table } from '../../engine/table.ts'
-import { type AdminOptions, type AdminTable, openAdminTable, withCluster } from './connect.ts'
+import { type AdminOptions, type AdminTable, openAdminTable, withCluster, withTable } from './connect.ts'
 import { say, verb } from './verb.ts'
 
 type RepairOptions = AdminOptions & {
@@ -44,8 +41,8 @@ async function repair(name: string, options: RepairOptions, signal: AbortSignal)
       say('nothing was done; --yes begins a new epoch')
       return 1
     }
-    const kept = await salvage(table, loss, options, signal)
-    const begun = await repairLog(table, { loss: { ...loss, archived: kept } })
+    await salvage(table, loss, options, signal)
+    const begun = await repairLog(table, { loss })
     say(lossOf(begun.kept, begun.known))
     say(`epoch ${begun.epoch} begins at revision ${begun.first}; the operator takes it up within about a minute`)
     return 0
@@ -61,37 +58,23 @@ function lossOf(kept: number, known: number): string {
     : `nothing up to ${known} is lost; ${unknown} is`
 }
 
-/** Archives what is left of the log, when anything is. Returns how far the lake then holds it. */
+/** Archives what is left of the log, when anything is. */
 async function salvage(
-  { resource, target, backends }: AdminTable,
+  table: AdminTable,
   { remains, archived }: LogLoss,
   { discardLog }: RepairOptions,
   signal: AbortSignal,
-): Promise<number> {
-  const { schema } = resource.status ?? {}
-  if (remains === undefined || remains.last <= archived || discardLog === true || schema === undefined) return archived
-  const directory = await mkdtemp(join(tmpdir(), 'blasty-repair-'))
-  const { namespace, name, uid } = resource.metadata
-  const { epoch } = remains
-  const { bucket, stream } = target
-  const table = new Table(
-    { namespace, name, uid, schema, bucket, stream, epoch },
-    {
-      streams: backends.streams,
-      objects: backends.objects,
-      dataDirectory: directory,
-      onError: error => say(String(error)),
-    },
-  )
+): Promise<void> {
+  if (remains === undefined || remains.last <= archived || discardLog === true) return
+  const { historySeconds } = table.resource.spec.lake
   try {
-    const { historySeconds } = resource.spec.lake
-    const reached = await archiveToEnd(table, { directory: join(directory, 'lake'), historySeconds, signal })
+    const reached = await withTable(
+      table,
+      (opened, directory) => archiveToEnd(opened, { directory: join(directory, 'lake'), historySeconds, signal }),
+      remains.epoch,
+    )
     say(`what is left of the log was archived, up to revision ${reached}`)
-    return reached
   } catch (error) {
     throw new Error('what is left of the log cannot be archived; --discard-log gives it up', { cause: error })
-  } finally {
-    await table.close()
-    await rm(directory, { recursive: true, force: true })
   }
 }
