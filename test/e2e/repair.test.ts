@@ -9,7 +9,7 @@ import type { Client, Json } from './client.ts'
 import { blockbusters, film, filmsIndex, filmsTable } from './films.ts'
 import { consume } from './following.ts'
 import { openScene, type Scene } from './scene.ts'
-import { eventually, type Output, openSetting, type Setting } from './setting.ts'
+import { eventually, kubectl, type Output, openSetting, type Setting } from './setting.ts'
 import { refused } from './writes.ts'
 
 let setting: Setting
@@ -118,4 +118,77 @@ it('a lost log is repaired when somebody says so, and everything that was acknow
   )
   assert.equal(await search('third'), 1)
   await scene.wait('index/films')
+})
+
+it('verify finds the same rows everywhere, and names one that is gone from an index', async () => {
+  const verify = () => blasty('verify', `${scene.namespace}/films`, '--facade', setting.grpc, '--token', client.token)
+  const same = await verify()
+  assert.equal(same.code, 0, same.stdout + same.stderr)
+  assert.match(
+    same.stdout,
+    /: 4 rows\nlake: \d+ compared, the same\nlog: .*the same\nindex films: 4 .*the same\nreplica: 4/,
+  )
+
+  const { host, key } = setting.info.search
+  const documents = `${host}/indexes/${await scene.field('index/films', '{.status.external.index}')}/documents`
+  const headers = { authorization: `Bearer ${key}` }
+  const held = (await (await fetch(`${documents}?fields=_id,title`, { headers })).json()) as { results: Json[] }
+  const id = held.results.find(({ title }) => title === 'Third')?._id
+  assert.ok(id)
+  assert.ok((await fetch(`${documents}/${id}`, { method: 'DELETE', headers })).ok)
+  await eventually('the document is gone', async () => (await fetch(`${documents}/${id}`, { headers })).status === 404)
+  const differs = await verify()
+  assert.equal(differs.code, 1, differs.stdout + differs.stderr)
+  assert.match(
+    differs.stdout,
+    /index films: 4 compared, 1 differences\n {2}\{"id":"tt3"\} is missing; it is at revision 5/,
+  )
+  const nobody = await blasty('verify', `${scene.namespace}/nothing`)
+  assert.equal(nobody.code, 2)
+})
+
+it('restore brings the rows back as of a time, by ordinary writes', async () => {
+  const films = client.table('films')
+  const before = await rows()
+  await films.put([film('tt5')], { ackLevel: AckLevel.ARCHIVED })
+  const time = new Date().toISOString()
+  await films.remove([{ id: 'tt1' }, { id: 'tt5' }], { ackLevel: AckLevel.ARCHIVED })
+  await films.put([film('tt2', { title: 'Wrong' }), film('tt6')])
+  const restore = (...more: readonly string[]) =>
+    blasty('restore', `${scene.namespace}/films`, '--as-of', time, ...more)
+  assert.equal((await restore()).code, 1)
+  const done = await restore('--yes')
+  assert.equal(done.code, 0, done.stderr)
+  assert.match(done.stderr, /done: 3 rows put, 1 deleted, 2 were/)
+  await eventually('the rows are as they were', async () => (await rows()).length === 5)
+  assert.deepEqual(await rows(), [...before, film('tt5')])
+})
+
+it('a Table applied in another cluster over its bucket alone has its rows again, once it is adopted and repaired', async () => {
+  const wanted = await rows()
+  const { token } = await client.table('films').put([film('tt7')], { ackLevel: AckLevel.ARCHIVED })
+  assert.ok(token)
+  const stream = await scene.field('table/films', '{.status.external.stream}')
+  for (const what of ['index/films', 'subscription/blockbusters', 'table/films']) await scene.remove(what)
+  await streams.admin.streams.delete(stream)
+
+  await scene.apply(filmsTable())
+  await eventually('it stops', async () => (await reasonOf('Stalled')) === 'RetainedData')
+  await kubectl(setting.info, ['annotate', '--namespace', scene.namespace, 'table/films', 'blasty.dev/adopt=true'])
+  await eventually('its log is missed', async () => (await reasonOf('Stalled')) === 'LogLost')
+  const done = await repair('--yes')
+  assert.equal(done.code, 0, done.stderr)
+  assert.match(done.stderr, /epoch 3 begins/)
+  await setting.roles.of('operator').restart()
+  await scene.wait('table/films')
+  await eventually('the rows are served', () =>
+    rows().then(
+      found => found.length === 6,
+      () => false,
+    ),
+  )
+  assert.deepEqual(await rows(), [...wanted, film('tt7')])
+  await client.table('films').put([film('tt8')])
+  const same = await blasty('verify', `${scene.namespace}/films`)
+  assert.equal(same.code, 0, same.stdout + same.stderr)
 })
