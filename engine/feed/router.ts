@@ -113,7 +113,9 @@ async function acrossRepair(
     const same = { epoch: table.log.epoch, revision, delivered }
     return snapshotAfter === undefined ? same : { ...same, snapshotAfter }
   }
-  const start = from.from === 'Snapshot' ? from : { from: 'Revision' as const, revision: kept }
+  // Of a log of which nothing is kept, the rows are all that there was since.
+  const anew = from.from === 'Snapshot' || kept === 0
+  const start: RouterStart = anew ? { from: 'Snapshot' } : { from: 'Revision', revision: kept }
   return { ...(await beginning(table, start, signal)), delivered }
 }
 

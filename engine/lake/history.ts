@@ -200,6 +200,9 @@ async function* changeFiles(table: Table, after: number, newest: number): AsyncG
   try {
     const from = await versionBehind(table, after, newest)
     for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
+      // A lake that was made anew begins with rows of which nobody can tell any more how they came about.
+      if (version === 0 && (revisionIn(actions, table) ?? 0) > after)
+        throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table })
       // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
       const files = actions.flatMap(action =>
         'cdc' in action ? [{ version, file: storedFile(action.cdc), inserts: false }] : [],
