@@ -64,31 +64,45 @@ export async function openAdminTable(name: string, options: AdminOptions): Promi
   }
 }
 
-/**
- * Works with the Table over a scratch folder, as the status tells of it or in another epoch.
- * @throws an Error when the operator has not provisioned it
- */
+/** Works with the Table over a scratch folder, as the status tells of it or in another epoch. Throws what `openTable` does. */
 export async function withTable<T>(
-  { resource, target, backends }: AdminTable,
+  found: AdminTable,
   work: (table: Table, directory: string) => Promise<T>,
-  epoch = resource.status?.external?.epoch,
+  epoch?: number,
 ): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'blasty-admin-'))
+  try {
+    const table = openTable(found, directory, epoch)
+    try {
+      return await work(table, directory)
+    } finally {
+      await table.close()
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The Table with its caches below a scratch folder. Throws an Error when the operator has not provisioned it. */
+export function openTable(
+  { resource, target, backends }: AdminTable,
+  directory: string,
+  epoch = resource.status?.external?.epoch,
+): Table {
   const { namespace, name, uid } = resource.metadata
   const { schema } = resource.status ?? {}
   if (schema === undefined || epoch === undefined) throw new Error(`Table ${namespace}/${name} is not provisioned yet`)
-  const directory = await mkdtemp(join(tmpdir(), 'blasty-admin-'))
   const { bucket, stream } = target
   const { streams, objects } = backends
-  const table = new Table(
+  return new Table(
     { namespace, name, uid, schema, bucket, stream, epoch },
-    { streams, objects, dataDirectory: directory, onError: error => say(String(error)) },
+    {
+      streams,
+      objects,
+      dataDirectory: join(directory, `epoch-${epoch}`),
+      onError: error => say(error instanceof Error ? error.message : String(error)),
+    },
   )
-  try {
-    return await work(table, directory)
-  } finally {
-    await table.close()
-    await rm(directory, { recursive: true, force: true })
-  }
 }
 
 /** Every object of a kind in the cluster. */

@@ -1,15 +1,20 @@
-/** The repair of a Table whose log is lost, as an administrator asks for it. The operator never does it by itself. */
+/** The repair of a Table whose log or lake is lost, as an administrator asks for it. The operator never does it by itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isBlastyError } from '../../base/errors.ts'
 import type { Table } from '../../crds/types.gen.ts'
+import type { DeltaLake } from '../../engine/lake/delta/lake.ts'
 import { readState } from '../../engine/lake/delta/state.ts'
 import { epochsIn } from '../../engine/lake/files.ts'
 import { changeLog } from '../../engine/log/log.ts'
+import { markWritten } from '../../engine/log/written.ts'
 import { beginEpoch, type NewEpoch } from '../../engine/repair/new-epoch.ts'
+import { writeSchema } from '../../engine/schema/documents.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
 import type { Backends } from '../backends.ts'
 import { removeStream } from '../streams.ts'
-import { lostBucket, lostLog } from './lost.ts'
+import { createBucket } from './bucket.ts'
+import { lostBucket, lostLake, lostLog } from './lost.ts'
 import { lookAtTable, observedOf, type TableObserved, type TableTarget } from './observe.ts'
 import { streamOfEpoch } from './plan.ts'
 
@@ -89,6 +94,49 @@ export async function repairLog(
     known: loss.known,
     config: number => streamOfEpoch(resource, target, number),
   })
+}
+
+export type LakeLoss = { readonly message: string; readonly bucketGone: boolean }
+
+/**
+ * Looks whether the lake is lost. Throws RepairRefused when it is not, and while an archiver works on it that does not know: it
+ * would go on with what it remembers.
+ */
+export async function findLakeLoss(subject: RepairSubject): Promise<LakeLoss> {
+  const { resource, target, backends } = subject
+  const observed = await observeNow(subject)
+  const log = lostLog(resource, observed)
+  if (log !== undefined) throw new RepairRefused(`the log is lost too: ${log.message}`)
+  const bucket = lostBucket(resource, observed)
+  if (bucket !== undefined) return { message: bucket.message, bucketGone: true }
+  const lake = lostLake(observed)
+  if (lake !== undefined) return { message: lake.message, bucketGone: false }
+  const problem = await unreadable({ objects: backends.objects, bucket: target.bucket, root: 'lake' })
+  if (problem === undefined) throw new RepairRefused('no archiver says that the lake is lost, and it can be read')
+  const report = observed.lake
+  if (report !== undefined && report.error === undefined && report.version >= 0)
+    throw new RepairRefused(`${problem}, but an archiver goes on with what it remembers; restart the workers`)
+  return { message: problem, bucketGone: false }
+}
+
+async function unreadable(lake: DeltaLake): Promise<string | undefined> {
+  try {
+    await readState(lake)
+    return undefined
+  } catch (error) {
+    if (isBlastyError(error, 'LAKE_CORRUPT')) return error.message
+    throw error
+  }
+}
+
+/** Makes the bucket anew with its mark and the schema in force: what else was in it is gone. */
+export async function remakeBucket({ resource, target, backends }: RepairSubject): Promise<void> {
+  const { objects } = backends
+  const schema = resource.status?.schema
+  if (schema === undefined) throw new RepairRefused('the status of the Table names no schema')
+  await createBucket(objects, target.bucket, target.mark)
+  await writeSchema(objects, target.bucket, schema)
+  await markWritten(objects, target.bucket)
 }
 
 /** Facades have cut themselves off once the operator has told them of the loss; one that has not might still write as before. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { after, before, it } from 'node:test'
+import { objectStore } from '../../backends/object-store/store.ts'
 import { connectStreams, type Streams } from '../../backends/streams/connect.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { Client, Json } from './client.ts'
@@ -191,4 +192,36 @@ it('a Table applied in another cluster over its bucket alone has its rows again,
   await client.table('films').put([film('tt8')])
   const same = await blasty('verify', `${scene.namespace}/films`)
   assert.equal(same.code, 0, same.stdout + same.stderr)
+})
+
+it('a lost lake is made anew from the log', async () => {
+  const wanted = await rows()
+  const bucket = await scene.field('table/films', '{.status.external.bucket}')
+  const objects = objectStore({ ...setting.info.objectStore, pathStyle: true })
+  const lakeLost = (...more: readonly string[]) =>
+    blasty(
+      'repair',
+      `${scene.namespace}/films`,
+      '--lake-lost',
+      '--facade',
+      setting.grpc,
+      '--token',
+      client.token,
+      ...more,
+    )
+  const refusedYet = await lakeLost('--yes')
+  assert.match(refusedYet.stderr, /no archiver says that the lake is lost/)
+  const keys: string[] = []
+  for await (const { key } of objects.list(bucket, 'lake/')) keys.push(key)
+  await objects.remove(bucket, keys)
+  await setting.roles.of('worker').restart()
+  await eventually('the archiver misses it', async () => (await reasonOf('LakeReady')) === 'LakeLost', 60)
+  const done = await lakeLost('--yes')
+  assert.equal(done.code, 0, done.stderr)
+  await eventually('the archiver goes on', async () => (await reasonOf('LakeReady')) === 'Archiving', 60)
+  await scene.wait('table/films')
+  assert.deepEqual(await rows(), wanted)
+  const same = await blasty('verify', `${scene.namespace}/films`)
+  assert.equal(same.code, 0, same.stdout + same.stderr)
+  await client.table('films').put([film('tt9')], { ackLevel: AckLevel.ARCHIVED })
 })
