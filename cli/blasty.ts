@@ -4,9 +4,7 @@
 import './thread-pool.ts' // Before anything that uses a thread.
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import { addRepair } from './admin/repair.ts'
-import { addRestore } from './admin/restore.ts'
-import { addVerify } from './admin/verify.ts'
+import { addAdministration } from './admin/verbs.ts'
 import { addBlobs } from './data/blob.ts'
 import { addExporting } from './data/export.ts'
 import { exitCodes } from './data/failure.ts'
@@ -81,8 +79,6 @@ for (const [name, served, description] of roles) {
 }
 
 for (const add of [addReading, addPutting, addFollowing, addImporting, addExporting, addBlobs]) add(program)
-addRepair(program)
-addRestore(program)
-addVerify(program)
+addAdministration(program)
 
 await program.parseAsync()

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
-import { type Command, Option } from 'commander'
 import type { Connected } from '../../controllers/backends.ts'
 import { newestDefault } from '../../controllers/classes.ts'
 import { connectBackends } from '../../controllers/connect.ts'
@@ -24,17 +23,6 @@ export type AdminTable = {
   readonly target: TableTarget
   readonly backends: Connected
   readonly close: () => Promise<void>
-}
-
-/** Adds the options that say which cluster is meant. */
-export function withCluster(command: Command): Command {
-  return command
-    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file; default: the usual places').env('KUBECONFIG'))
-    .addOption(
-      new Option('--credentials-namespace <namespace>', 'where the Secrets of BackendClasses are')
-        .env('BLASTY_CREDENTIALS_NAMESPACE')
-        .default('blasty-system'),
-    )
 }
 
 /** `name` is `NAMESPACE/TABLE`. Throws an Error that says what is missing. */

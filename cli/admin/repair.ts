@@ -1,17 +1,16 @@
 /** `blasty repair`: what the operator never does by itself, because something that was acknowledged may be given up by it. */
 
 import { join } from 'node:path'
-import type { Command } from 'commander'
 import { findLakeLoss, findLogLoss, type LogLoss, remakeBucket, repairLog } from '../../controllers/table/repair.ts'
 import { logState } from '../../engine/log/log.ts'
 import { archiveToEnd } from '../../engine/repair/archive-to-end.ts'
 import { makeLakeAnew } from '../../engine/repair/new-lake.ts'
 import type { Table } from '../../engine/table.ts'
-import { type AdminOptions, type AdminTable, openAdminTable, openTable, withCluster, withTable } from './connect.ts'
+import { type AdminOptions, type AdminTable, openAdminTable, openTable, withTable } from './connect.ts'
 import { servedAt } from './served.ts'
-import { say, verb } from './verb.ts'
+import { say } from './verb.ts'
 
-type RepairOptions = AdminOptions & {
+export type RepairOptions = AdminOptions & {
   readonly logLost?: boolean
   readonly lakeLost?: boolean
   readonly facade?: string
@@ -20,29 +19,15 @@ type RepairOptions = AdminOptions & {
   readonly discardLog?: boolean
 }
 
-export function addRepair(program: Command): void {
-  withCluster(
-    program
-      .command('repair <namespace/table>')
-      .description('go on with a Table whose log or lake is lost, from what is left; says what is lost'),
-  )
-    .option('--log-lost', 'begin a new epoch of the log, above every revision ever issued')
-    .option('--lake-lost', 'make the lake anew from what the log holds')
-    .option('--facade <host:port>', 'with --lake-lost: take the rows that the log no longer holds from this facade')
-    .option('--token <token>', 'of who may List the whole Table, for --facade')
-    .option('--discard-log', 'give up what is left of the log and cannot be archived any more')
-    .option('--yes', 'do it; without, it is only said what would be done')
-    .action((name: string, options: RepairOptions) =>
-      verb(async signal => {
-        if (options.logLost === options.lakeLost) throw new Error('say what is lost: --log-lost or --lake-lost')
-        const table = await openAdminTable(name, options)
-        try {
-          return await (options.logLost ? repairLostLog : repairLostLake)(table, options, signal)
-        } finally {
-          await table.close()
-        }
-      }),
-    )
+/** Returns the exit code. */
+export async function repair(name: string, options: RepairOptions, signal: AbortSignal): Promise<number> {
+  if (options.logLost === options.lakeLost) throw new Error('say what is lost: --log-lost or --lake-lost')
+  const table = await openAdminTable(name, options)
+  try {
+    return await (options.logLost ? repairLostLog : repairLostLake)(table, options, signal)
+  } finally {
+    await table.close()
+  }
 }
 
 async function repairLostLog(table: AdminTable, options: RepairOptions, signal: AbortSignal): Promise<number> {

@@ -1,32 +1,19 @@
 /** `blasty restore`: rows as they were at a time, by ordinary writes. */
 
-import type { Command } from 'commander'
 import { versionAsOf } from '../../engine/repair/as-of.ts'
 import { type Restored, restore } from '../../engine/repair/restore.ts'
-import { type AdminOptions, openAdminTable, withCluster, withTable } from './connect.ts'
-import { say, verb } from './verb.ts'
+import { type AdminOptions, openAdminTable, withTable } from './connect.ts'
+import { say } from './verb.ts'
 
-type RestoreVerbOptions = AdminOptions & {
+export type RestoreVerbOptions = AdminOptions & {
   readonly asOf?: string
   readonly version?: string
   readonly into?: string
   readonly yes?: boolean
 }
 
-export function addRestore(program: Command): void {
-  withCluster(
-    program
-      .command('restore <namespace/table>')
-      .description('write the rows as the lake had them; repeated, it writes only what still differs'),
-  )
-    .option('--as-of <time>', 'as of this time, such as 2026-01-31T12:00:00Z: the last version of the lake before')
-    .option('--version <n>', 'as of this version of the lake')
-    .option('--into <table>', 'write to this Table of the namespace, which has the same columns and key')
-    .option('--yes', 'do it; rows that were written since are replaced and deleted')
-    .action((name: string, options: RestoreVerbOptions) => verb(signal => run(name, options, signal)))
-}
-
-async function run(name: string, options: RestoreVerbOptions, signal: AbortSignal): Promise<number> {
+/** Returns the exit code. */
+export async function restoreTable(name: string, options: RestoreVerbOptions, signal: AbortSignal): Promise<number> {
   const { asOf, version, into } = options
   if ((asOf === undefined) === (version === undefined)) throw new Error('say as of when: --as-of or --version')
   const time = asOf === undefined ? undefined : Date.parse(asOf)

@@ -1,35 +1,20 @@
 /** `blasty verify`: compares what holds a Table's rows, and says what differs. */
 
-import type { Command } from 'commander'
 import { indexes } from '../../directory/kinds.ts'
 import { type Verified, verifyTable } from '../../engine/repair/verify.ts'
-import { type AdminOptions, type AdminTable, everyOne, openAdminTable, withCluster, withTable } from './connect.ts'
+import { type AdminOptions, type AdminTable, everyOne, openAdminTable, withTable } from './connect.ts'
 import { servedRows } from './served.ts'
-import { say, verb } from './verb.ts'
+import { say } from './verb.ts'
 
-type VerifyOptions = AdminOptions & {
+export type VerifyOptions = AdminOptions & {
   readonly json?: boolean
   readonly facade?: string
   readonly token?: string
   readonly waitSeconds: string
 }
 
-export function addVerify(program: Command): void {
-  withCluster(
-    program
-      .command('verify <namespace/table>')
-      .description(
-        'compare log, lake, indexes, blobs and a facade by key and checksum; exit code 0: the same, 1: they differ, 2: could not look',
-      ),
-  )
-    .option('--facade <host:port>', 'compare the rows that this facade serves, too')
-    .option('--token <token>', 'of who may List the Table, for --facade')
-    .option('--wait-seconds <n>', "how long an index may take to reach the log's end", '60')
-    .option('--json', 'print the result as one line of JSON')
-    .action((name: string, options: VerifyOptions) => verb(signal => verify(name, options, signal)))
-}
-
-async function verify(name: string, options: VerifyOptions, signal: AbortSignal): Promise<number> {
+/** Returns the exit code. */
+export async function verify(name: string, options: VerifyOptions, signal: AbortSignal): Promise<number> {
   const { facade, token = '' } = options
   const found = await openAdminTable(name, options)
   try {
