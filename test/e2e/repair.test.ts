@@ -173,9 +173,20 @@ it('a Table applied in another cluster over its bucket alone has its rows again,
   for (const what of ['index/films', 'subscription/blockbusters', 'table/films']) await scene.remove(what)
   await streams.admin.streams.delete(stream)
 
+  // There the namespace is another one, and so the mark on the bucket is of one that nobody knows.
+  const objects = objectStore({ ...setting.info.objectStore, pathStyle: true })
+  const mark = JSON.parse(String(await objects.get(stream, '_blasty/owner.json')))
+  const namespaceUID = 'of-another-cluster'
+  await objects.put(stream, '_blasty/owner.json', Buffer.from(JSON.stringify({ ...mark, namespaceUid: namespaceUID })))
   await scene.apply(filmsTable())
   await eventually('it stops', async () => (await reasonOf('Stalled')) === 'RetainedData')
   await kubectl(setting.info, ['annotate', '--namespace', scene.namespace, 'table/films', 'blasty.dev/adopt=true'])
+  const message = () => scene.field('table/films', '{.status.conditions[?(@.type=="Stalled")].message}')
+  await eventually('the class is asked for', async () => (await message()).includes('adoptions'))
+  const found = await scene.field('table/films', '{.status.backendClassName}')
+  const adoptions = [{ namespace: scene.namespace, namespaceUID }]
+  const patch = JSON.stringify({ spec: { adoptions } })
+  await kubectl(setting.info, ['patch', 'backendclass', found, '--type=merge', `--patch=${patch}`])
   await eventually('its log is missed', async () => (await reasonOf('Stalled')) === 'LogLost')
   const done = await repair('--yes')
   assert.equal(done.code, 0, done.stderr)
