@@ -36,7 +36,7 @@ export function lostLog(
 
 export function lostBucket(table: Table, { target, stream, bucket, known }: TableObserved): Blocked | undefined {
   const lost = (problem: string) =>
-    stalled('LakeLost', `${problem}; restore it, or remove the Table and its log to begin anew`, {
+    stalled('LakeLost', `${problem}; restore it, or repair the Table from what the log still holds`, {
       condition: 'BucketReady',
     })
   const name = `bucket ${target.bucket}`
