@@ -4,6 +4,7 @@
 import './thread-pool.ts' // Before anything that uses a thread.
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
+import { addAdministration } from './admin/verbs.ts'
 import { addBlobs } from './data/blob.ts'
 import { addExporting } from './data/export.ts'
 import { exitCodes } from './data/failure.ts'
@@ -78,5 +79,6 @@ for (const [name, served, description] of roles) {
 }
 
 for (const add of [addReading, addPutting, addFollowing, addImporting, addExporting, addBlobs]) add(program)
+addAdministration(program)
 
 await program.parseAsync()

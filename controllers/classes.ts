@@ -17,8 +17,12 @@ export function classNameOf(table: Table, read: Reader): string | undefined {
 
 /** Of several classes marked as default the newest, as with storage classes. */
 export function defaultClass(read: Reader): BackendClass | undefined {
-  return read(backendClasses)
-    .list()
+  return newestDefault(read(backendClasses).list())
+}
+
+/** Of the classes marked as default the newest. */
+export function newestDefault(classes: readonly BackendClass[]): BackendClass | undefined {
+  return classes
     .filter(({ metadata }) => metadata.annotations?.[defaultClassAnnotation] === 'true')
     .sort((a, b) => byAge(b, a))[0]
 }

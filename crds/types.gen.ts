@@ -332,7 +332,7 @@ export type BackendClassSpec = {
    */
   webhookHosts?: string[]
   /**
-   * Namespaces whose retained data may be taken over by a namespace of the same name that was made anew. Not built in this version.
+   * Namespaces whose retained data may be taken over by a namespace of the same name that was made anew, as in another cluster.
    *
    * Items: One namespace.
    */

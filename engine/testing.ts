@@ -4,12 +4,16 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { JetStreamApiError } from '@nats-io/jetstream'
 import { connectStreams, type Streams } from '../backends/streams/connect.ts'
 import { testStack } from '../devstack/testing.ts'
 import { type ChangeLog, changeLog, logStreamConfig } from './log/log.ts'
 import { keyEncoder } from './schema/key.ts'
 import type { Column, TableSchema } from './schema/schema.ts'
 import { Schemas } from './schema/schemas.ts'
+
+/** `err_code` of the server (JSStreamNotFoundErr). */
+const streamNotFound = 10059
 
 const column = (field: number, name: string, rest: Partial<Column> = {}): Column => ({
   name,
@@ -62,7 +66,10 @@ export async function testLog(schema: TableSchema, maxBytes = 256 * 1024 * 1024)
   await streams.admin.streams.add(logStreamConfig(config))
   const schemas = new Schemas(log.table, schema, async number => ({ ...schema, number }))
   const close = async () => {
-    await streams.admin.streams.delete(log.stream)
+    // A test may have lost it.
+    await streams.admin.streams.delete(log.stream).catch((error: unknown) => {
+      if (!(error instanceof JetStreamApiError && error.code === streamNotFound)) throw error
+    })
     await streams.close()
   }
   return { log, streams, schemas, close }

@@ -66,6 +66,11 @@ export type Search = {
   readonly updateSettings: (index: string, settings: Settings, signal?: AbortSignal) => Promise<void>
   readonly documentCount: (index: string) => Promise<number>
 
+  /** A page of documents, each with the attributes asked for, in an order that holds while nobody writes. */
+  readonly documents: (
+    index: string,
+    page: { readonly fields: readonly string[]; readonly offset: number; readonly limit: number },
+  ) => Promise<readonly SearchDocument[]>
   readonly getDocument: (index: string, id: string) => Promise<SearchDocument | undefined>
   /**
    * Adds or replaces documents, given as NDJSON. The task is all or none. A server makes an index that is missing, then
@@ -153,6 +158,11 @@ export function connectSearch(options: SearchOptions): Search {
       taskDone(index, await enqueued(index, () => client.index(index).updateSettings(settings)), signal),
     documentCount: index => asking(index, async () => (await client.index(index).getStats()).numberOfDocuments),
 
+    documents: (index, { fields, offset, limit }) =>
+      asking<readonly SearchDocument[]>(
+        index,
+        async () => (await client.index(index).getDocuments({ fields: [...fields], offset, limit })).results,
+      ),
     getDocument: (index, id) =>
       asking<SearchDocument | undefined>(index, () => client.index(index).getDocument(id)).catch(
         unless('document_not_found', undefined),

@@ -1,8 +1,8 @@
 /** Does one action of a Table's plan; each is safe to repeat. */
 
 import type { Table } from '../../crds/types.gen.ts'
-import { announceSchema } from '../../engine/log/control.ts'
-import { changeLog } from '../../engine/log/log.ts'
+import { announceSchema, raiseFloor } from '../../engine/log/control.ts'
+import { type ChangeLog, changeLog } from '../../engine/log/log.ts'
 import { writeSchema } from '../../engine/schema/documents.ts'
 import { type Context, StalledError } from '../../operator/mod.ts'
 import type { Backends } from '../backends.ts'
@@ -54,13 +54,21 @@ export async function actOnTable(
       // Where another schema has the number already, the next look finds it and a new plan is made from it.
       await writeSchema(objects, bucket, action.schema)
       return
+    case 'DeclareFloor':
+      await raiseFloor(logOf(table, stream, streams), action.revision)
+      return
     case 'AnnounceSchemas': {
-      const { namespace, name, uid } = table.metadata
-      const epoch = known?.epoch ?? 1
-      const log = changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream, epoch }, streams)
+      const log = logOf(table, stream, streams)
       for (let number = action.after + 1; number <= action.to; number++) await announceSchema(log, number)
     }
   }
+}
+
+/** Its control records are written alike in every epoch. */
+function logOf({ metadata, status }: Table, stream: string, streams: Backends['streams']): ChangeLog {
+  const { namespace, name, uid } = metadata
+  const epoch = status?.external?.epoch ?? 1
+  return changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream, epoch }, streams)
 }
 
 function remade(event: Context['event'], what: string): void {

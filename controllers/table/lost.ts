@@ -28,15 +28,15 @@ export function lostLog(
   if (epoch < external.epoch) return lost(`${name} is of epoch ${epoch}, epoch ${external.epoch} was reached`)
   if (epoch > external.epoch) return undefined // repaired: revisions begin anew
   if (last < known) return lost(`${name} ends at revision ${last}; revisions ${last + 1} to ${known} are at risk`)
-  // Before we purge, the log says up to where: whatever else is missing at its beginning was not removed by us.
-  if (epoch === 1 && first > floor + 1)
+  // Before we purge, and when a repair begins a log anew, it says up to where: whatever else is missing was not removed by us.
+  if (first > floor + 1)
     return lost(`${name} begins at revision ${first}; revisions ${floor + 1} to ${first - 1} are missing`)
   return undefined
 }
 
 export function lostBucket(table: Table, { target, stream, bucket, known }: TableObserved): Blocked | undefined {
   const lost = (problem: string) =>
-    stalled('LakeLost', `${problem}; restore it, or remove the Table and its log to begin anew`, {
+    stalled('LakeLost', `${problem}; restore it, or repair the Table from what the log still holds`, {
       condition: 'BucketReady',
     })
   const name = `bucket ${target.bucket}`

@@ -106,9 +106,10 @@ export async function lookAtTable(
     { table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch },
     backends.streams,
   )
-  // Each announcement is a record, and status names a schema only once it is announced.
+  // Each announcement is a record, and status names a schema only once it is announced, in the epoch that it names.
   const told = Math.max(table.status?.schema?.number ?? 0, hints.announced ?? 0)
-  const sure = told > 0 && told === schema?.number && last >= told
+  const repaired = (parts.stream?.seen.epoch ?? 0) > epoch
+  const sure = !repaired && told > 0 && told === schema?.number && last >= told
   const announced = sure ? told : last === 0 ? 0 : await announcedSchema(log)
   // A log that holds less than the announcements of schemas is gone: whether rows went with it, the bucket tells.
   const schemas = table.status?.schema?.number ?? 0

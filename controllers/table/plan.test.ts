@@ -211,6 +211,28 @@ const cases: Case[] = [
     blocked: 'LogLost',
   },
   {
+    title: 'a log that a repair began anew says up to where the lake has the rows, before schemas are announced in it',
+    table: table(made(7)),
+    observed: whole({
+      known: 7,
+      announced: 0,
+      stream: streamOf({
+        epoch: 2,
+        first: 100,
+        last: 99,
+        config: { metadata: { ...markMetadata(mark), 'blasty-epoch': '2' } },
+      }),
+    }),
+    does: ['DeclareFloor', 'AnnounceSchemas'],
+  },
+  {
+    title: 'a log of a later epoch that lacks its beginning is lost like any other',
+    table: table({ ...made(107), external: { bucket: name, stream: name, epoch: 2 } }),
+    observed: whole({ known: 107, floor: 99, stream: streamOf({ epoch: 2, first: 105, last: 107 }) }),
+    blocked: 'LogLost',
+    condition: 'LogReady',
+  },
+  {
     title: 'a repaired log of a later epoch is taken as it is',
     table: table(made(7)),
     observed: whole({

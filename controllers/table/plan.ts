@@ -8,7 +8,7 @@ import { type Blocked, type Plan, refused, stalled } from '../../operator/mod.ts
 import { markMetadata } from '../marks.ts'
 import { differences, type StreamSeen, type WantedStream } from '../streams.ts'
 import { lostBucket, lostLake, lostLog } from './lost.ts'
-import type { TableObserved } from './observe.ts'
+import type { TableObserved, TableTarget } from './observe.ts'
 
 export type TableAction =
   | { readonly type: 'CreateBucket' }
@@ -30,6 +30,8 @@ export type TableAction =
       readonly config: WantedStream
     }
   | { readonly type: 'WriteSchema'; readonly schema: TableSchema }
+  /** Says that the log of a new epoch holds nothing up to a revision: conditional writers must look rows up until they are written anew. */
+  | { readonly type: 'DeclareFloor'; readonly revision: number }
   /** One record for each number after `after`, up to `to`: so their count tells whether a log holds anything else. */
   | { readonly type: 'AnnounceSchemas'; readonly after: number; readonly to: number }
 
@@ -42,6 +44,7 @@ export function planTable(table: Table, observed: TableObserved): Plan<TableActi
   return [
     ...bucketActions(observed),
     ...streamActions(table, observed),
+    ...floorActions(table, observed),
     ...schemaActions(table, observed, evolved.schema),
   ]
 }
@@ -75,6 +78,12 @@ function streamActions(table: Table, observed: TableObserved): TableAction[] {
   return fields.length > 0 && mayCorrect(table, observed) ? [{ type: 'UpdateStream', fields, seen, config }] : []
 }
 
+/** A log that a repair began anew has rows before its beginning, in the lake. */
+function floorActions(table: Table, { stream, floor }: TableObserved): TableAction[] {
+  if (stream === undefined || stream.seen.epoch <= (table.status?.external?.epoch ?? 1)) return []
+  return floor < stream.seen.first - 1 ? [{ type: 'DeclareFloor', revision: stream.seen.first - 1 }] : []
+}
+
 function schemaActions(table: Table, observed: TableObserved, next: TableSchema): TableAction[] {
   const actions: TableAction[] = []
   const lost = observed.schema === undefined ? table.status?.schema : undefined
@@ -88,12 +97,17 @@ function schemaActions(table: Table, observed: TableObserved, next: TableSchema)
 
 /** The stream as it must be. Its epoch is the one it has: only a repair begins another. */
 export function wantedStream(table: Table, { target, stream }: TableObserved): WantedStream {
+  return streamOfEpoch(table, target, stream?.seen.epoch || table.status?.external?.epoch || 1)
+}
+
+/** The stream of an epoch, as spec and class want it. */
+export function streamOfEpoch(table: Table, target: TableTarget, epoch: number): WantedStream {
   return logStreamConfig({
     stream: target.stream,
     tableUid: table.metadata.uid,
     maxBytes: target.settings.maxBytes,
     replicas: target.settings.replicas,
-    epoch: stream?.seen.epoch || table.status?.external?.epoch || 1,
+    epoch,
     metadata: markMetadata(target.mark),
   })
 }

@@ -84,11 +84,7 @@ const notBuilt: RuleCase[] = [
     spec: { ...spec, webhookHosts },
     refused: ['webhookHosts is not built in this version'],
   },
-  {
-    title: 'adoptions is refused as not built',
-    spec: { ...spec, adoptions },
-    refused: ['adoptions is not built in this version'],
-  },
+  { title: 'adoptions are accepted', spec: { ...spec, adoptions } },
   {
     title: 'two search hosts are refused as not built',
     spec: { ...spec, search: { hosts: ['http://a', 'http://b'] } },

@@ -8,6 +8,8 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { maxBatchMessages, type OutgoingMessage, publish } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
+import { readState } from '../lake/delta/state.ts'
+import { archivedRevision } from '../lake/files.ts'
 import type { StoredRow } from '../replica/change.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Row } from '../schema/schema.ts'
@@ -81,19 +83,48 @@ async function start({ table, stream, start: from, signal }: RouterOptions): Pro
   if (message !== null) {
     const checkpoint = message.json<Checkpoint>()
     if (checkpoint.epoch === table.log.epoch) return { checkpoint, sequence: message.seq }
-    throw new BlastyError('EPOCH_CHANGED', { table: table.log.table, actual: table.log.epoch, given: checkpoint.epoch })
+    if (checkpoint.epoch > table.log.epoch)
+      throw new BlastyError('EPOCH_CHANGED', {
+        table: table.log.table,
+        actual: checkpoint.epoch,
+        given: table.log.epoch,
+      })
+    const next = await acrossRepair(table, from, checkpoint, signal)
+    return { checkpoint: next, sequence: await commit(options(table, stream), [], next, message.seq) }
   }
+  const first = await beginning(table, from, signal)
+  return { checkpoint: first, sequence: await commit(options(table, stream), [], first, 0) }
+}
+
+/**
+ * Where to go on after a repair began another epoch. What the lake holds of the earlier one outlived it, so a checkpoint within
+ * that goes on. One behind it told of changes that are lost: a snapshot is told anew; whoever had no snapshot goes on with the
+ * new epoch.
+ */
+async function acrossRepair(
+  table: Table,
+  from: RouterStart,
+  { epoch, revision, delivered, snapshotAfter }: Checkpoint,
+  signal: AbortSignal,
+): Promise<Checkpoint> {
+  const state = await readState(table.lake)
+  const kept = state === undefined ? 0 : archivedRevision(state, { log: { ...table.log, epoch } })
+  if (revision <= kept) {
+    const same = { epoch: table.log.epoch, revision, delivered }
+    return snapshotAfter === undefined ? same : { ...same, snapshotAfter }
+  }
+  // Of a log of which nothing is kept, the rows are all that there was since.
+  const anew = from.from === 'Snapshot' || kept === 0
+  const start: RouterStart = anew ? { from: 'Snapshot' } : { from: 'Revision', revision: kept }
+  return { ...(await beginning(table, start, signal)), delivered }
+}
+
+async function beginning(table: Table, from: RouterStart, signal: AbortSignal): Promise<Checkpoint> {
   const base = { epoch: table.log.epoch, delivered: 0 }
   const replica = await table.reached(0, 'rows', signal)
-  const checkpoint: Checkpoint =
-    from.from === 'Revision'
-      ? { ...base, revision: from.revision }
-      : from.from === 'Now'
-        ? { ...base, revision: replica.revision }
-        : table.keyed
-          ? { ...base, revision: 0, snapshotAfter: '' }
-          : { ...base, revision: 0 }
-  return { checkpoint, sequence: await commit(options(table, stream), [], checkpoint, 0) }
+  if (from.from === 'Revision') return { ...base, revision: from.revision }
+  if (from.from === 'Now') return { ...base, revision: replica.revision }
+  return table.keyed ? { ...base, revision: 0, snapshotAfter: '' } : { ...base, revision: 0 }
 }
 
 const options = (table: Table, stream: string) => ({ connection: table.log.streams.connection, stream })

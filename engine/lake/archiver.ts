@@ -6,15 +6,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
-import { lastRecord, logState } from '../log/log.ts'
+import { type ChangeLog, lastRecord, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
+import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
 import { commit } from './delta/commit.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, liveRowsOf, rowsOf } from './files.ts'
+import { archivedRevision, epochsIn, liveRowsOf, rowsOf } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -55,6 +56,8 @@ export type ArchiverOptions = {
 }
 
 const maxPauseMillis = 30_000
+/** How long what is left of a lost log may take to be read. */
+const restMillis = 10_000
 const defaultPurgeMillis = 10_000
 const defaultEmptyPauseMillis = 10_000
 
@@ -162,13 +165,14 @@ async function carry(
     for (;;) {
       const result = await first(next, demand, Math.min(due, purge) - performance.now())
       if (signal.aborted) return
-      await purgeWhenDue()
       if (result !== 'due' && result !== 'demand') {
         if (result.done) return
         await run.add(result.value)
         if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
         next = batches.next()
       }
+      // Behind what was read: a log that is gone shows here first.
+      await purgeWhenDue()
       // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
       const asked = run.archived < demand.revision && run.revision >= demand.revision
       if (performance.now() < due && !run.full && !asked) continue
@@ -178,11 +182,43 @@ async function carry(
   } finally {
     over.abort()
     await batches.return(undefined)
+    const behind = run.pending || replica.revision > run.revision
+    if (behind && (await isLost(table.log))) {
+      await takeRest(run, replica)
+      await run.commit()
+      told()
+    }
   }
 }
 
-/** The lake as it is, made when there is none. */
-async function openLake(options: ArchiverOptions, now: () => number): Promise<LakeState> {
+/** Adds what a replica has read of a log that is gone, unless it has given up itself. */
+async function takeRest(run: ArchiveRun, { source, revision }: TableReplica): Promise<void> {
+  try {
+    for await (const batch of source.changes(run.revision, AbortSignal.timeout(restMillis), revision))
+      await run.add(batch)
+  } catch (error) {
+    if (!isBlastyError(error, 'LOG_LOST', 'TABLE_NOT_READY')) throw error
+  }
+}
+
+/** Whether the log is gone. Then nobody can read again what waits for a commit, and the lake must have it while it is known. */
+async function isLost(log: ChangeLog): Promise<boolean> {
+  try {
+    await logState(log)
+    return false
+  } catch (error) {
+    return isBlastyError(error, 'LOG_LOST')
+  }
+}
+
+/**
+ * The lake as it is, made when there is none.
+ * @throws LAKE_LOST when it holds less than it did, EPOCH_CHANGED when it knows of a later epoch
+ */
+export async function openLake(
+  options: Pick<ArchiverOptions, 'table' | 'historySeconds' | 'archivedBefore'>,
+  now: () => number,
+): Promise<LakeState> {
   const { table, historySeconds, archivedBefore = 0 } = options
   const { lake } = table
   // Before the log is purged the lake holds what is purged, and the floor says how much that is: first the floor, then the lake, or
@@ -192,6 +228,10 @@ async function openLake(options: ArchiverOptions, now: () => number): Promise<La
     if (!isBlastyError(error, 'LAKE_CORRUPT')) throw error
     throw new BlastyError('LAKE_LOST', { table: table.log.table, problem: error.message }, { cause: error })
   })
+  const newest = found && epochsIn(found, table.log.stream).at(-1)?.epoch
+  // The Table was repaired: what is still told of its earlier log must not get into the lake behind the new epoch's beginning.
+  if (newest !== undefined && newest > table.log.epoch)
+    throw new BlastyError('EPOCH_CHANGED', { table: table.log.table, actual: newest, given: table.log.epoch })
   const held = found === undefined ? 0 : archivedRevision(found, table)
   if (held < needed) {
     const problem = found === undefined ? `bucket ${lake.bucket} holds none` : `it ends at revision ${held}`

@@ -1,8 +1,8 @@
 /** How what Blasty knows of its files stands in the actions of the lake's log. */
 
+import type { LogIdentity } from '../log/log.ts'
 import { revisionColumn } from '../replica/sql-types.ts'
 import type { TableSchema } from '../schema/schema.ts'
-import type { Table } from '../table.ts'
 import type { AddFile, Metadata, RemoveFile } from './delta/actions.ts'
 import { deltaSchema } from './delta/schema.ts'
 import type { LakeState } from './delta/state.ts'
@@ -12,12 +12,24 @@ import type { WrittenFile } from './parquet.ts'
  * Under which name the lake says how far the log is in it. It names log and epoch and not the resource: whoever takes the
  * data over goes on where the earlier Table stopped.
  */
-export function appIdOf({ log }: Pick<Table, 'log'>): string {
-  return `blasty:${log.stream}:${log.epoch}`
+export function appIdOf({ log }: LakeOfLog): string {
+  return `${appPrefix(log.stream)}${log.epoch}`
+}
+
+/** What names a log within its lake. */
+export type LakeOfLog = { readonly log: Pick<LogIdentity, 'stream' | 'epoch'> }
+
+const appPrefix = (stream: string) => `blasty:${stream}:`
+
+/** The epoch of a log that an appId names; undefined for one that is of no epoch of this stream. */
+export function epochOfApp(stream: string, appId: string): number | undefined {
+  const prefix = appPrefix(stream)
+  const epoch = appId.startsWith(prefix) ? Number(appId.slice(prefix.length)) : Number.NaN
+  return Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
 }
 
 /** The last revision of the log that the lake holds; 0 at first. */
-export function archivedRevision(state: Pick<LakeState, 'txns'>, table: Pick<Table, 'log'>): number {
+export function archivedRevision(state: Pick<LakeState, 'txns'>, table: LakeOfLog): number {
   return state.txns.get(appIdOf(table))?.version ?? 0
 }
 
@@ -34,6 +46,19 @@ export function schemaNumberOf({ metadata }: Pick<LakeState, 'metadata'>): numbe
 export function metadataUnder(schema: TableSchema, metadata: Metadata): Metadata {
   const configuration = { ...metadata.configuration, [schemaKey]: String(schema.number) }
   return { ...metadata, schemaString: deltaSchema(schema), configuration }
+}
+
+/** How far the lake holds each epoch of a log, in ascending order. */
+export function epochsIn(
+  state: Pick<LakeState, 'txns'>,
+  stream: string,
+): readonly { readonly epoch: number; readonly revision: number }[] {
+  const found: { epoch: number; revision: number }[] = []
+  for (const [appId, { version: revision }] of state.txns) {
+    const epoch = epochOfApp(stream, appId)
+    if (epoch !== undefined) found.push({ epoch, revision })
+  }
+  return found.sort((a, b) => a.epoch - b.epoch)
 }
 
 export function addFile(

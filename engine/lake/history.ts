@@ -10,7 +10,7 @@ import type { Table } from '../table.ts'
 import type { Action, AddFile, Cdc } from './delta/actions.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { appIdOf, archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
+import { archivedRevision, epochOfApp, firstRevisionOf, schemaNumberOf } from './files.ts'
 import { downloadFile, type StoredFile } from './objects.ts'
 import { type InsertedRow, type LakeChange, ParquetFiles } from './parquet.ts'
 
@@ -200,6 +200,9 @@ async function* changeFiles(table: Table, after: number, newest: number): AsyncG
   try {
     const from = await versionBehind(table, after, newest)
     for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
+      // A lake that was made anew begins with rows of which nobody can tell any more how they came about.
+      if (version === 0 && (revisionIn(actions, table) ?? 0) > after)
+        throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table })
       // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
       const files = actions.flatMap(action =>
         'cdc' in action ? [{ version, file: storedFile(action.cdc), inserts: false }] : [],
@@ -248,15 +251,19 @@ async function reachedAt(table: Table, version: number, lowest: number): Promise
   for (let at = version; at >= lowest; at--) {
     const actions = await readCommit(table.lake, at)
     if (actions === undefined) return undefined
-    const txn = revisionIn(actions, appIdOf(table))
+    const txn = revisionIn(actions, table)
     if (txn !== undefined) return txn
     if (at === 0) return 0
   }
   return undefined
 }
 
-function revisionIn(actions: readonly Action[], appId: string): number | undefined {
-  for (const action of actions) if ('txn' in action && action.txn.appId === appId) return action.txn.version
+/** The revision that a commit leads to. Those of one epoch are above all of the epochs before it, so any epoch's says it. */
+function revisionIn(actions: readonly Action[], { log: { stream, epoch } }: Pick<Table, 'log'>): number | undefined {
+  for (const action of actions) {
+    if ('txn' in action && (epochOfApp(stream, action.txn.appId) ?? Number.POSITIVE_INFINITY) <= epoch)
+      return action.txn.version
+  }
   return undefined
 }
 

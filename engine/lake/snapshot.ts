@@ -24,14 +24,16 @@ export type LakeSnapshot = {
 }
 
 /**
- * Opens the newest snapshot; undefined when there is no lake. The schema that it is written under is known to the Table then: under
- * an older one columns would be missing. `scratch` is a folder for files on their way.
+ * Opens the newest snapshot, or that of a version; undefined when there is no lake. The schema that it is written under is known to the
+ * Table then: under an older one columns would be missing. `scratch` is a folder for files on their way.
+ * Throws LAKE_VERSION_EXPIRED and INVALID_ARGUMENT for a version that is not there.
  */
 export async function openSnapshot(
   table: Pick<Table, 'lake' | 'log' | 'schemas'>,
   scratch: string,
+  version?: number,
 ): Promise<LakeSnapshot | undefined> {
-  const state = await readState(table.lake)
+  const state = await readState(table.lake, version)
   if (state === undefined) return undefined
   await table.schemas.reach(schemaNumberOf(state))
   const folder = join(scratch, `snapshot-${randomUUID()}`)

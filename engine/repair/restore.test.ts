@@ -1,0 +1,85 @@
+/** Rows brought back as an earlier version of the lake had them. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readState } from '../lake/delta/state.ts'
+import { testLake } from '../lake/testing.ts'
+import { logState } from '../log/log.ts'
+import { eventSchema, filmSchema, patience } from '../testing.ts'
+import { versionAsOf } from './as-of.ts'
+import { restore } from './restore.ts'
+import { closeAll, openEpoch, options, put, titles } from './testing.ts'
+
+test('changed rows get their old values, deleted ones come back, later ones go, and the rest is not touched', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    const table = openEpoch(lake, 1)
+    const archiver = lake.archiver(table, 'lake-a')
+    const many = Array.from({ length: 700 }, (_, i) => put(table, `m${i}`, 'many'))
+    const good = await table.writer.write(
+      [put(table, 'a', 'one'), put(table, 'b', 'two'), put(table, 'c', 'three')],
+      options(),
+    )
+    await archiver.reached(good.revision)
+    const { version = 0, timestamp = 0 } = (await readState(table.lake)) ?? {}
+    const bad = await table.writer.write([put(table, 'a', 'wrong'), { op: 'delete', row: { id: 'b' } }], options())
+    await archiver.reached(bad.revision)
+    const last = await table.writer.write(many, options())
+
+    assert.equal(await versionAsOf(table.lake, timestamp), version)
+    assert.equal(await versionAsOf(table.lake, Date.now() + 60_000), (await readState(table.lake))?.version)
+    await assert.rejects(versionAsOf(table.lake, 1000), { code: 'LAKE_VERSION_EXPIRED' })
+    const work = { from: table, version, into: table, directory: lake.folder, signal: patience() }
+    const done = await restore(work)
+    assert.deepEqual([done.put, done.deleted, done.same], [2, 700, 1])
+    assert.ok(done.revision > last.revision)
+    assert.deepEqual(await titles(table, done.revision), [
+      ['a', 'one'],
+      ['b', 'two'],
+      ['c', 'three'],
+    ])
+    const { last: end } = await logState(table.log)
+    assert.deepEqual(await restore(work), { put: 0, deleted: 0, same: 3, revision: 0 })
+    assert.equal((await logState(table.log)).last, end)
+    await archiver.stop()
+  } finally {
+    await closeAll(lake)
+  }
+})
+
+test('a restore that is interrupted is begun again and does the rest', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    const table = openEpoch(lake, 1)
+    const archiver = lake.archiver(table, 'lake-a')
+    const many = (title: string) => Array.from({ length: 900 }, (_, i) => put(table, `m${i}`, title))
+    const good = await table.writer.write(many('good'), options())
+    await archiver.reached(good.revision)
+    await archiver.stop()
+    const { version = 0 } = (await readState(table.lake)) ?? {}
+    await table.writer.write(many('bad'), options())
+    const stop = new AbortController()
+    const work = { from: table, version, into: table, directory: lake.folder, signal: stop.signal }
+    await assert.rejects(restore({ ...work, onProgress: () => stop.abort() }))
+    const rest = await restore({ ...work, signal: patience() })
+    assert.deepEqual([rest.put, rest.same], [400, 500])
+    const found = await titles(table, rest.revision)
+    assert.equal(found.length, 900)
+    assert.ok(found.every(row => JSON.stringify(row).endsWith('"good"]')))
+  } finally {
+    await closeAll(lake)
+  }
+})
+
+test('a Table without a key, or one of other columns, is refused', async () => {
+  const [events, films] = await Promise.all([testLake(eventSchema), testLake(filmSchema)])
+  try {
+    const work = { version: 0, directory: films.folder, signal: patience() }
+    const [event, film] = [events.open('e'), openEpoch(films, 1)]
+    await assert.rejects(restore({ ...work, from: event, into: event }), { code: 'UNSUPPORTED' })
+    await assert.rejects(restore({ ...work, from: film, into: event }), { code: 'INVALID_ARGUMENT' })
+  } finally {
+    await closeAll(events)
+    await closeAll(films)
+  }
+})
