@@ -233,6 +233,8 @@ test('a slow reader of appended rows that a purge overtakes reads on from the la
     const text = 'x'.repeat(900_000)
     let last = 0
     for (let n = 0; n < 25; n++) last = (await table.writer.append([{ n: String(n), text }], options())).revision
+    await widen(lake, eventSchema)
+    last++
     const fresh = lake.open('fresh')
     const replica = await fresh.reached(last, 'rows', patience())
     const reader = replica.source.changes(0, patience(), last)
@@ -244,13 +246,19 @@ test('a slow reader of appended rows that a purge overtakes reads on from the la
     }
     await take()
     const archiver = lake.archiver(table, 'lake-a')
-    await archiver.reached(last)
+    await demanded(table, archiver, last)
     await archiver.stop()
     await purge(lake, last)
     while (await take());
     assert.deepEqual(
       numbers,
       Array.from({ length: 25 }, (_, n) => String(n)),
+    )
+    // Who has every row already is still told of the column.
+    const ends = await Array.fromAsync(archivedChanges(fresh, last - 1, join(lake.folder, 'scratch')))
+    assert.deepEqual(
+      ends.map(({ revision, schema, changes }) => [revision, schema, changes.length]),
+      [[last, 2, 0]],
     )
   } finally {
     await lake.close()

@@ -64,7 +64,7 @@ async function* keyedChanges(
     if (lines.length > 0) yield keyedBatch(table, lines)
     await rm(local)
   }
-  yield endOf(archived)
+  yield endOf(state, archived)
 }
 
 /** Rows that were inserted as the lines that a change file would have. */
@@ -80,8 +80,14 @@ async function stateOf(table: Table): Promise<LakeState | undefined> {
   return state
 }
 
-/** Batches of control records are not in the lake: this says that there is nothing more up to a revision. */
-const endOf = (revision: number): ChangeBatch => ({ revision, commitTime: 0, schema: 0, changes: [], bytes: 0 })
+/** Batches of control records are not in the lake: this says that there is nothing more up to a revision, under which schema. */
+const endOf = (state: LakeState, revision: number): ChangeBatch => ({
+  revision,
+  commitTime: 0,
+  schema: schemaNumberOf(state),
+  changes: [],
+  bytes: 0,
+})
 
 function keyedBatch({ schemas }: Table, lines: readonly LakeChange[]): ChangeBatch {
   const changes: Change[] = []
@@ -118,7 +124,7 @@ async function* appendedChanges(
         yield batch
         at = batch.revision
       }
-      return yield endOf(archived)
+      return yield endOf(state, archived)
     } catch (error) {
       // Files of a state that is long past are removed: the rows are in others now.
       if (!isBlastyError(error, 'LAKE_CORRUPT') || state.version === version) throw error

@@ -168,7 +168,8 @@ async function* keptChanges(
     if (at < rows.base()) {
       const upTo = rows.base()
       for await (const batch of recovery?.changes(at) ?? []) {
-        if (batch.revision <= upTo) yield batch
+        // Also what lies behind tells the schema, which may have been announced before.
+        yield batch.revision <= upTo ? batch : { ...batch, revision: upTo, changes: [], bytes: 0 }
         at = Math.min(batch.revision, upTo)
         if (at === upTo) break
       }
