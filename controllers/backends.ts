@@ -8,9 +8,15 @@ import type { Report } from '../engine/membership/reports.ts'
 import type { Clock, KubeClient } from '../operator/mod.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import type { Reported } from './reported.ts'
+import type { ClassTrino } from './trino.ts'
 
 /** What needs no connection to be had: requests are made one by one. */
-export type Stores = { readonly objects: ObjectStore; readonly search: Search }
+export type Stores = {
+  readonly objects: ObjectStore
+  readonly search: Search
+  /** Undefined where the class has none. */
+  readonly trino?: ClassTrino | undefined
+}
 
 export type Backends = Stores & {
   readonly installation: string
@@ -128,13 +134,14 @@ export class BackendPool {
 
 /** Changes with what a connection depends on in the class. */
 function fingerprint(found: BackendClass): string {
-  const { installationID, objectStore, streams, search, credentials } = found.spec
+  const { installationID, objectStore, streams, search, trino, credentials } = found.spec
   return JSON.stringify([
     found.metadata.uid,
     installationID,
     objectStore,
     streams.servers,
     search.hosts,
+    trino,
     credentials.operator.secretRef.name,
   ])
 }

@@ -9,6 +9,7 @@ import type { Connected, OnReport, Stores } from './backends.ts'
 import type { Credentials } from './credentials.ts'
 import { bounded } from './deadline.ts'
 import { Reported } from './reported.ts'
+import { openTrino } from './trino.ts'
 
 /** How long a request of the object store may take, in milliseconds. */
 const storeMillis = 15_000
@@ -20,6 +21,7 @@ export function openStores(found: BackendClass, credentials: Credentials): Store
   return {
     objects: bounded(objectStore({ ...store, accessKey, secretKey }), storeMillis),
     search: connectSearch({ hosts: search.hosts, key: searchKey }),
+    trino: openTrino(found, credentials),
   }
 }
 

@@ -13,9 +13,11 @@ export type Credentials = {
   readonly natsPassword: string
   /** Empty when there is none. */
   readonly searchKey: string
+  readonly trinoUser?: string
+  readonly trinoPassword?: string
 }
 
-/** All but `searchKey`: a search server may be without one. */
+/** All but `searchKey`, which a search server may be without, and what only Trino wants. */
 const needed = ['accessKey', 'secretKey', 'natsUser', 'natsPassword'] as const
 
 /** Reads the Secret by name, the only way the operator may. Throws a RetryError that says what is missing. */
@@ -33,7 +35,7 @@ export async function readCredentials(
   })
   const missing = needed.filter(key => secret.data?.[key] === undefined)
   if (missing.length > 0) throw problem('SecretIncomplete', `Secret ${namespace}/${name} lacks ${missing.join(', ')}`)
-  const text = (key: (typeof needed)[number] | 'searchKey') =>
+  const text = (key: (typeof needed)[number] | 'searchKey' | 'trinoUser' | 'trinoPassword') =>
     Buffer.from(secret.data?.[key] ?? '', 'base64').toString()
   return {
     version: `${secret.metadata.uid}/${secret.metadata.resourceVersion}`,
@@ -42,6 +44,8 @@ export async function readCredentials(
     natsUser: text('natsUser'),
     natsPassword: text('natsPassword'),
     searchKey: text('searchKey'),
+    ...(secret.data?.trinoUser !== undefined && { trinoUser: text('trinoUser') }),
+    ...(secret.data?.trinoPassword !== undefined && { trinoPassword: text('trinoPassword') }),
   }
 }
 

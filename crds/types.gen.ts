@@ -239,20 +239,20 @@ export type BackendClassSpec = {
     hosts: string[]
   }
   /**
-   * Trino, for SQL beyond one machine. Not built in this version.
+   * Trino, which runs the SQL of Tables whose query engine is Trino, over their lakes.
    */
   trino?: {
     /**
-     * Its URL, scheme, host and port.
+     * Its URL, scheme, host and port. A password is sent over https only.
      */
     server: string
     /**
-     * Catalog with the Delta Lake connector on the object store of this class.
+     * Catalog with the Delta Lake connector on the object store of this class, in which tables may be registered (delta.register-table-procedure.enabled).
      */
     catalog: string
   }
   /**
-   * Secrets with what each role needs to log in to the backends, under the keys accessKey, secretKey, natsUser, natsPassword and searchKey.
+   * Secrets with what each role needs to log in to the backends, under the keys accessKey, secretKey, natsUser, natsPassword and searchKey; with Trino, where they are wanted, trinoUser and trinoPassword, for operator and facade.
    */
   credentials: {
     /**
@@ -375,6 +375,10 @@ export type BackendClassStatus = {
      * Version of the search server.
      */
     search?: string
+    /**
+     * Version of Trino.
+     */
+    trino?: string
   }
   /**
    * What the servers were seen to do, by trying.
@@ -772,7 +776,7 @@ export type TableSpec = {
    */
   query: {
     /**
-     * Where SQL runs. Embedded is inside the facade, on rows a few milliseconds old; Trino reads the lake and is not built in this version; Auto chooses by size among what is built.
+     * Where SQL runs. Embedded is inside the facade, on rows a few milliseconds old; Trino reads the lake, as far as it follows the log, and needs trino in the BackendClass. Auto is Embedded in this version.
      */
     engine: 'Auto' | 'Embedded' | 'Trino'
   }
@@ -854,7 +858,7 @@ export type TableStatus = {
    */
   observedGeneration: number
   /**
-   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived); Reconciling and Stalled stand only while true.
+   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived), TrinoReady (where the engine is Trino: it knows the Table); Reconciling and Stalled stand only while true.
    */
   conditions?: Condition[]
   /**
@@ -878,6 +882,10 @@ export type TableStatus = {
      * Counts the repairs of the log; revisions of different epochs cannot be compared.
      */
     epoch: number
+    /**
+     * Location of the lake under which Trino knows the Table, while it does.
+     */
+    trino?: string
   }
   /**
    * Full name of the generated gRPC service, such as blasty.tables.cinema.v1.FilmsService.

@@ -3,11 +3,12 @@
 import { randomUUID } from 'node:crypto'
 import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
 import { connectStreams, type Streams } from '../backends/streams/connect.ts'
+import { type Trino, trino } from '../backends/trino/client.ts'
 import { BlastyError } from '../base/errors.ts'
 import type { BackendClass } from '../crds/types.gen.ts'
 import { openReports, type Reports } from '../engine/membership/reports.ts'
 import { type KubeClient, keyFor } from '../operator/mod.ts'
-import { secrets } from './kinds.ts'
+import { type Secret, secrets } from './kinds.ts'
 
 export type Role = 'worker' | 'facade'
 
@@ -19,6 +20,8 @@ export type ClassBackends = {
   readonly streams: Streams
   readonly objects: ObjectStore
   readonly search: { readonly host: string; readonly key: string }
+  /** What facades run SQL in; undefined where the class has none, and for workers. */
+  readonly trino?: { readonly catalog: string; readonly client: () => Trino } | undefined
   readonly reports: Reports
   readonly close: () => Promise<void>
 }
@@ -66,6 +69,7 @@ export async function connectClass({
       streams,
       objects: objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') }),
       search: { host: spec.search.hosts[0] ?? '', key: value('searchKey') },
+      trino: role === 'facade' ? trinoOf(found, secret) : undefined,
       reports,
       close: async () => {
         await reports.close()
@@ -76,4 +80,21 @@ export async function connectClass({
     await streams.close()
     throw error
   }
+}
+
+/** A server that is away is asked again for so long, in milliseconds. */
+const trinoPatienceMillis = 10_000
+
+/** Opened when first used: credentials that Trino cannot be given are no reason to be without the other backends. */
+function trinoOf({ spec }: BackendClass, secret: Secret): ClassBackends['trino'] {
+  if (spec.trino === undefined) return undefined
+  const { server, catalog } = spec.trino
+  const text = (key: string): string | undefined => {
+    const encoded = secret.data?.[key]
+    return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString()
+  }
+  const [user = 'blasty', password] = [text('trinoUser'), text('trinoPassword')]
+  const client = () =>
+    trino({ server, user, patienceMillis: trinoPatienceMillis, ...(password !== undefined && { password }) })
+  return { catalog, client }
 }

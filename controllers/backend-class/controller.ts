@@ -7,6 +7,7 @@ import type { BackendPool, Stores } from '../backends.ts'
 import { openStores } from '../connect.ts'
 import type { Credentials } from '../credentials.ts'
 import { onlyServed } from '../served.ts'
+import { probeTrino } from '../trino.ts'
 import { classStatus, planClass } from './plan.ts'
 import { answerOf, probeConditionalPut, probeObjectStore, probeStreams } from './probe.ts'
 
@@ -27,17 +28,18 @@ export function backendClassController(options: {
       const credentials = await pool.credentials(found)
       return { ...openStores(found, credentials), credentials }
     },
-    observe: async (found, { objects, search, credentials }) => {
+    observe: async (found, { objects, search, trino, credentials }) => {
       const { installationID, objectStore } = found.spec
-      const [store, streams, searcher] = await Promise.all([
+      const [store, streams, searcher, lakeReader] = await Promise.all([
         answerOf(probeObjectStore(objects, objectStore.endpoint, installationID)),
         answerOf(pool.refresh(found, credentials).then(set => probeStreams(set.streams))),
         answerOf(search.version()),
+        trino && answerOf(probeTrino(trino)),
       ])
       const { capabilities, observedGeneration } = found.status
       const told = observedGeneration === found.metadata.generation ? capabilities?.conditionalPut : undefined
       const conditionalPut = conditionalPuts.get(version(found)) ?? told
-      return { objectStore: store, streams, search: searcher, conditionalPut }
+      return { objectStore: store, streams, search: searcher, trino: lakeReader, conditionalPut }
     },
     plan: planClass,
     act: async (_, found, { objects }) => {

@@ -10,6 +10,8 @@ export type ClassObserved = {
   readonly objectStore: Answer<string>
   readonly streams: Answer<string>
   readonly search: Answer<string>
+  /** Undefined where the class has none. */
+  readonly trino?: Answer<string> | undefined
   /** As the probe found it; undefined when it was not tried on this store. */
   readonly conditionalPut: boolean | undefined
 }
@@ -32,13 +34,14 @@ const againSeconds = 10
 
 export function classStatus(found: BackendClass, observed: ClassObserved): StatusReport {
   const before = found.status?.versions ?? {}
-  const problems = (['objectStore', 'streams', 'search'] as const).flatMap(name => {
+  const problems = (['objectStore', 'streams', 'search', 'trino'] as const).flatMap(name => {
     const answer = observed[name]
-    return answer.ok ? [] : [answer.problem]
+    return answer === undefined || answer.ok ? [] : [answer.problem]
   })
   const reachable = problems.length === 0
-  const known = (name: 'objectStore' | 'streams' | 'search') => {
+  const known = (name: 'objectStore' | 'streams' | 'search' | 'trino') => {
     const answer = observed[name]
+    if (answer === undefined) return {}
     const version = answer.ok ? answer.value : before[name]
     return version === undefined ? {} : { [name]: version }
   }
@@ -51,7 +54,7 @@ export function classStatus(found: BackendClass, observed: ClassObserved): Statu
         : { type: 'Reachable', status: 'False', reason: 'BackendUnavailable', message: problems.join('; ') },
     ],
     fields: {
-      versions: { ...known('objectStore'), ...known('streams'), ...known('search') },
+      versions: { ...known('objectStore'), ...known('streams'), ...known('search'), ...known('trino') },
       capabilities: {
         ...(conditionalPut === undefined ? {} : { conditionalPut }),
         ...(atomicBatches === undefined ? {} : { atomicBatches }),

@@ -10,9 +10,10 @@ import { createStream, updateStream } from '../streams.ts'
 import { claimBucket, createBucket, remarkBucket } from './bucket.ts'
 import type { TableTarget } from './observe.ts'
 import type { TableAction } from './plan.ts'
+import type { TrinoAction } from './trino.ts'
 
 export async function actOnTable(
-  action: TableAction,
+  action: Exclude<TableAction, TrinoAction>,
   table: Table,
   target: TableTarget,
   { objects, streams }: Backends,

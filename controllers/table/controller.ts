@@ -1,5 +1,6 @@
 /** Makes the bucket, the change log and the schema in force of a Table match its spec. */
 
+import { reason } from '../../backends/streams/connect.ts'
 import type { BackendClass, Table } from '../../crds/types.gen.ts'
 import { backendClasses, indexes, namespaces, subscriptions, tables } from '../../directory/kinds.ts'
 import {
@@ -24,6 +25,7 @@ import { TableMemory } from './memory.ts'
 import { lookAtTable, observedOf, type TableTarget, tableTarget } from './observe.ts'
 import { planTable } from './plan.ts'
 import { tableStatus } from './status.ts'
+import { forgetInTrino, isTrinoAction, tellTrino, trinoOutdated } from './trino.ts'
 
 type Connection = { readonly target: TableTarget; readonly backends: Backends }
 
@@ -58,6 +60,7 @@ export function tableController(options: {
           const blocked = await deleteData(table, target, backends, context.now)
           if (blocked !== undefined) return blocked
         }
+        if (table.status?.external?.trino !== undefined) await letTrinoForget(table, connect, context)
         progress.forget(table.metadata.uid)
         memory.forget(table.metadata.uid)
         return undefined
@@ -68,19 +71,26 @@ export function tableController(options: {
     connect: (table, context) => connectTable(table, pool, context),
     observe: async (table, { target, backends }, { now }) => {
       const { uid, generation } = table.metadata
-      const fresh = memory.fresh(uid, generation, now)
-      const look = fresh ?? (await lookAtTable(table, target, backends, memory.hints(uid)))
+      const held = memory.fresh(uid, generation, now)
+      const fresh = held !== undefined && trinoOutdated(table, held.trino, backends) ? undefined : held
+      const seen = fresh ?? (await lookAtTable(table, target, backends, memory.hints(uid)))
+      const failure = seen.trino?.kind === 'known' ? memory.trinoFailure(uid, now) : undefined
+      const look = failure === undefined ? seen : { ...seen, trino: { kind: 'failed' as const, problem: failure } }
       const observed = observedOf(table, target, look, backends, (current, urgent) =>
         progress.fold(uid, table.status?.progress, current, now, urgent),
       )
       const plan = planTable(table, observed)
-      if (fresh === undefined && !('blocked' in plan) && plan.length === 0) memory.saw(uid, generation, look, now)
+      if (fresh === undefined && !('blocked' in plan) && plan.length === 0) memory.saw(uid, generation, seen, now)
       return observed
     },
     plan: planTable,
-    act: async (action, table, { target, backends }, { event }) => {
+    act: async (action, table, { target, backends }, { event, now }) => {
       const { uid } = table.metadata
       memory.did(uid)
+      if (isTrinoAction(action)) {
+        // Nobody waits for it but Trino's users: a failure is told in the condition, and the Table is ready without.
+        return memory.trinoSaid(uid, await tellTrino(action, table, backends), now)
+      }
       await actOnTable(action, table, target, backends, event)
       if (action.type === 'WriteSchema') memory.did(uid, { written: action.schema.number })
       if (action.type === 'AnnounceSchemas') memory.did(uid, { announced: action.to })
@@ -88,6 +98,18 @@ export function tableController(options: {
     status: tableStatus,
   })
   return onlyServed(controller, tables, (table, read) => servesTable(table, controllerName, read))
+}
+
+/** A Table whose data stays goes without Trino if need be: what is left there names what is left in the bucket. */
+async function letTrinoForget(table: Table, connect: () => Promise<Connection>, { event }: Context): Promise<void> {
+  try {
+    const { backends } = await connect()
+    await forgetInTrino(table, backends)
+  } catch (error) {
+    if (table.spec.deletionPolicy === 'Delete') throw error
+    const note = `Trino still knows the Table at ${table.status?.external?.trino}: ${reason(error)}`
+    event({ type: 'Warning', reason: 'TrinoNotTold', action: 'Delete', note })
+  }
 }
 
 async function connectTable(table: Table, pool: BackendPool, { read }: Context): Promise<Connection> {

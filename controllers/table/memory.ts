@@ -1,6 +1,7 @@
 /** What this process knows of Tables beyond their status: saves requests, and may be lost at any time. */
 
 import type { TableLook } from './observe.ts'
+import { trinoAgainSeconds } from './trino.ts'
 
 /** Numbers of schemas that this process wrote or announced; where to look first. */
 export type Hints = { readonly written?: number; readonly announced?: number }
@@ -10,6 +11,7 @@ type Look = { readonly at: number; readonly generation: number; readonly look: T
 export class TableMemory {
   readonly #hints = new Map<string, Hints>()
   readonly #looks = new Map<string, Look>()
+  readonly #trinoFailures = new Map<string, { readonly problem: string; readonly at: number }>()
   readonly #freshMillis: number
 
   /** A look that found everything as it should be stands for another for `freshMillis`. */
@@ -39,7 +41,20 @@ export class TableMemory {
       : undefined
   }
 
+  /** What Trino said against the last action; undefined takes it back. */
+  trinoSaid(uid: string, problem: string | undefined, now: number): void {
+    if (problem === undefined) this.#trinoFailures.delete(uid)
+    else this.#trinoFailures.set(uid, { problem, at: now })
+  }
+
+  /** The same, while it is too soon to try again. */
+  trinoFailure(uid: string, now: number): string | undefined {
+    const failure = this.#trinoFailures.get(uid)
+    return failure !== undefined && now - failure.at < trinoAgainSeconds * 1000 ? failure.problem : undefined
+  }
+
   forget(uid: string): void {
+    this.#trinoFailures.delete(uid)
     this.#hints.delete(uid)
     this.#looks.delete(uid)
   }

@@ -17,6 +17,7 @@ import { externalName } from '../names.ts'
 import { lookAtStream, type StreamSeen } from '../streams.ts'
 import { fromStore, lookAtBucket } from './bucket.ts'
 import type { Hints } from './memory.ts'
+import { lookAtTrino, type TrinoSeen } from './trino.ts'
 
 /** What a Table's things are called and how they must be, as class and spec decide. */
 export type TableTarget = {
@@ -49,6 +50,8 @@ export type TableObserved = {
   readonly full: boolean
   /** What the archiver says; undefined when there is none. */
   readonly lake: LakeReport | undefined
+  /** What Trino knows; undefined for a Table that has nothing to do with it. */
+  readonly trino?: TrinoSeen | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
 }
 
@@ -86,7 +89,7 @@ export async function observeParts(
 }
 
 /** What one look outside tells. */
-export type TableLook = Pick<TableObserved, 'bucket' | 'stream' | 'schema' | 'announced' | 'known' | 'floor'>
+export type TableLook = Pick<TableObserved, 'bucket' | 'stream' | 'schema' | 'announced' | 'known' | 'floor' | 'trino'>
 
 export async function lookAtTable(
   table: Table,
@@ -116,7 +119,8 @@ export async function lookAtTable(
   const gone = parts.stream === undefined || last < schemas
   const written = gone && parts.bucket !== undefined && (await wasWritten(backends.objects, target.bucket))
   const floor = (parts.stream?.seen.first ?? 0) > 1 ? await declaredFloor(log) : 0
-  return { ...parts, schema, announced, floor, known: written ? Math.max(known, schemas + 1) : known }
+  const trino = await lookAtTrino(table, backends)
+  return { ...parts, schema, announced, floor, trino, known: written ? Math.max(known, schemas + 1) : known }
 }
 
 /** The look, with what live processes say at this moment. */

@@ -9,8 +9,10 @@ import { markMetadata } from '../marks.ts'
 import { differences, type StreamSeen, type WantedStream } from '../streams.ts'
 import { lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved, TableTarget } from './observe.ts'
+import { type TrinoAction, trinoActions } from './trino.ts'
 
 export type TableAction =
+  | TrinoAction
   | { readonly type: 'CreateBucket' }
   /** Marks a bucket of our name that has no mark, if it is empty. */
   | { readonly type: 'ClaimBucket' }
@@ -46,6 +48,7 @@ export function planTable(table: Table, observed: TableObserved): Plan<TableActi
     ...streamActions(table, observed),
     ...floorActions(table, observed),
     ...schemaActions(table, observed, evolved.schema),
+    ...trinoActions(table, observed),
   ]
 }
 

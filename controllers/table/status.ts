@@ -8,12 +8,18 @@ import { differences } from '../streams.ts'
 import { isWritten, lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
+import { trinoAgainSeconds, trinoCondition, trinoRecord } from './trino.ts'
 
 /** Seconds after which the facades are looked at again, should their news be missed. */
 const servedAgainSeconds = 30
 
 export function tableStatus(table: Table, observed: TableObserved): StatusReport {
   const served = servedCondition(observed)
+  const trino = trinoCondition(table, observed)
+  const again = [
+    ...(served.status === 'True' ? [] : [servedAgainSeconds]),
+    ...(observed.trino?.kind === 'failed' ? [trinoAgainSeconds] : []),
+  ]
   return {
     conditions: [
       bucketCondition(table, observed),
@@ -21,9 +27,10 @@ export function tableStatus(table: Table, observed: TableObserved): StatusReport
       served,
       roomCondition(observed),
       lakeCondition(table, observed),
+      ...(trino === undefined ? [] : [trino]),
     ],
     fields: fieldsOf(table, observed),
-    ...(served.status === 'True' ? {} : { afterSeconds: servedAgainSeconds }),
+    ...(again.length === 0 ? {} : { afterSeconds: Math.min(...again) }),
   }
 }
 
@@ -127,7 +134,12 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
   return {
     ...resolved,
     schema: statusSchema(schema),
-    external: { bucket: target.bucket, stream: target.stream, epoch: stream.seen.epoch },
+    external: {
+      bucket: target.bucket,
+      stream: target.stream,
+      epoch: stream.seen.epoch,
+      ...trinoRecord(table, observed),
+    },
     service: tableNames(namespace, name).service,
     effective: asSet ? { log: { ...target.settings } } : (before?.effective ?? { log: { ...target.settings } }),
     progress: { ...progress },

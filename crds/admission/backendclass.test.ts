@@ -4,7 +4,7 @@ import { describeRules, type RuleCase } from './rule-cases.ts'
 
 // A controller that nobody is: the operator of the same cluster leaves these classes alone.
 const spec = { ...minimal.BackendClass, controllerName: 'test.blasty.dev/none' }
-const { trino, webhookHosts, adoptions } = complete.BackendClass
+const { webhookHosts, adoptions } = complete.BackendClass
 
 const urls: RuleCase[] = [
   ...['http://minio', 'https://minio.storage:9000', 'http://10.0.0.1:9000/', 'http://[::1]:9000'].map(endpoint => ({
@@ -31,6 +31,25 @@ const urls: RuleCase[] = [
     title: 'a search host with a path is refused',
     spec: { ...spec, search: { hosts: ['http://a/b'] } },
     refused: ['a host must be an http or https URL'],
+  },
+  ...['http://trino.sql:8080', 'https://trino'].map(server => ({
+    title: `Trino at ${server} is accepted`,
+    spec: { ...spec, trino: { server, catalog: 'lake' } },
+  })),
+  ...['trino:8080', 'http://a:b@trino', 'http://trino/ui'].map(server => ({
+    title: `Trino at ${server} is refused`,
+    spec: { ...spec, trino: { server, catalog: 'lake' } },
+    refused: ['server must be an http or https URL'],
+  })),
+  ...['a-b', 'Lake', 'a"b', 'a.b'].map(catalog => ({
+    title: `the catalog ${catalog} is refused`,
+    spec: { ...spec, trino: { server: 'http://trino', catalog } },
+    refused: ['catalog must be lower-case letters'],
+  })),
+  {
+    title: 'Trino without a catalog is refused',
+    spec: { ...spec, trino: { server: 'http://trino' } },
+    refused: ['trino.catalog'],
   },
   {
     title: 'the same server twice is refused',
@@ -78,7 +97,6 @@ const settings: RuleCase[] = [
 ]
 
 const notBuilt: RuleCase[] = [
-  { title: 'trino is refused as not built', spec: { ...spec, trino }, refused: ['trino is not built in this version'] },
   {
     title: 'webhookHosts is refused as not built',
     spec: { ...spec, webhookHosts },

@@ -212,12 +212,10 @@ const settings: RuleCase[] = [
     spec: { ...spec, log: { retentionSeconds } },
     refused: ['log.retentionSeconds'],
   })),
-  {
-    title: 'engine Trino is refused as not built',
-    spec: { ...spec, query: { engine: 'Trino' } },
-    refused: ['engine Trino is not built in this version'],
-  },
-  { title: 'engine Embedded is accepted', spec: { ...spec, query: { engine: 'Embedded' } } },
+  ...['Auto', 'Embedded', 'Trino'].map(engine => ({
+    title: `engine ${engine} is accepted`,
+    spec: { ...spec, query: { engine } },
+  })),
   { title: 'later: every field together is accepted', later: true, spec: complete.Table },
   ...['1Mi', '1Pi', '1.5Gi', '10G', 1048576, 1125899906842624].map(maxBytes => ({
     title: `log.maxBytes ${maxBytes} is accepted`,

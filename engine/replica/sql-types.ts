@@ -59,7 +59,7 @@ export const revisionColumn = '_revision'
 export const commitTimeColumn = '_commit_time'
 
 /** `CREATE TABLE` of a Table's columns, then revision and commit time. */
-export function createTable(name: string, schema: TableSchema): string {
+export function createTable(name: string, schema: Pick<TableSchema, 'columns'>): string {
   const columns = schema.columns.map(column => `${quoteIdentifier(column.name)} ${sqlType(column)}`)
   return `CREATE TABLE ${quoteIdentifier(name)} (${[...columns, `${revisionColumn} BIGINT`, `${commitTimeColumn} TIMESTAMPTZ`].join(', ')})`
 }

@@ -3,7 +3,7 @@
 import { BIGINT, DOUBLE, type DuckDBConnection, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import { positionsTable, type SqlDatabase } from '../replica/sql-database.ts'
-import { guardQuery } from './guard.ts'
+import { type GuardedQuery, guardQuery } from './guard.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { ColumnValues, ResultColumn } from './result.ts'
 import { resultWriter } from './result-writer.ts'
@@ -32,6 +32,8 @@ export type QueryOptions = {
   /** Waits for a turn to run; what it returns ends the turn. */
   readonly admit: (signal: AbortSignal) => Promise<() => void>
   readonly sql: string
+  /** The same when it has been judged already. */
+  readonly guarded?: GuardedQuery
   readonly parameters: QueryParameters
   /** `plan`: how the statement would run, as text. */
   readonly format: ResultFormat
@@ -53,7 +55,7 @@ export type QueryOptions = {
  * @throws INVALID_SQL, TABLE_NOT_FOUND, UNSUPPORTED from the guard; QUERY_FAILED, QUERY_LIMIT; the signal's reason
  */
 export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart> {
-  const { text, tables, parameters: wanted } = await guardQuery(options.sql, options.visible)
+  const { text, tables, parameters: wanted } = options.guarded ?? (await guardQuery(options.sql, options.visible))
   const values = bound(options.parameters, wanted)
   const database = await options.database()
   await Promise.all(tables.map(table => options.freshen(table, options.signal)))
@@ -165,7 +167,7 @@ async function* stream(connection: DuckDBConnection, statement: Statement): Asyn
 }
 
 /** By name or number, with the types that requests name: what is inferred from a value would differ from one to the next. */
-function boundValues(given: QueryParameters) {
+export function boundValues(given: QueryParameters) {
   const entries = Array.isArray(given) ? given.map((value, index) => [String(index + 1), value]) : Object.entries(given)
   const values: Record<string, DuckDBValue> = Object.fromEntries(entries)
   const types = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, wideType(value)]))
@@ -178,7 +180,7 @@ function wideType(value: DuckDBValue): DuckDBType | undefined {
 }
 
 /** Checks that just the parameters the statement names are given. */
-function bound(given: QueryParameters, wanted: readonly string[]): QueryParameters {
+export function bound(given: QueryParameters, wanted: readonly string[]): QueryParameters {
   const names = Array.isArray(given) ? given.map((_, index) => String(index + 1)) : Object.keys(given)
   const missing = wanted.filter(name => !names.includes(name))
   const extra = names.filter(name => !wanted.includes(name))

@@ -97,7 +97,7 @@ export function resultColumn(name: string, type: DuckDBType): ResultColumn {
 }
 
 /** The values of one column of some rows. */
-export function columnValues(vector: DuckDBVector, column: ResultColumn): ColumnValues {
+export function columnValues(vector: Pick<DuckDBVector, 'type' | 'toArray'>, column: ResultColumn): ColumnValues {
   const values = vector.toArray()
   const nulls = nullBits(values)
   switch (column.type) {

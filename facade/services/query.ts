@@ -9,9 +9,11 @@ import {
 } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import type { SqlDatabases } from '../../engine/sql/databases.ts'
+import { guardQuery } from '../../engine/sql/guard.ts'
 import type { QueryParameters, ResultFormat } from '../../engine/sql/query.ts'
 import { runQuery } from '../../engine/sql/query.ts'
 import type { ColumnValues, ResultColumn, ResultType } from '../../engine/sql/result.ts'
+import { runInTrino, TrinoTurns } from '../../engine/sql/trino/query.ts'
 import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
 import {
   ResultFormat as Format,
@@ -23,6 +25,7 @@ import {
 import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
 import { keyOf, rowMessage } from './json.ts'
 import { boundsOf } from './key-bounds.ts'
+import { pinned, runsInTrino, trinoOf } from './lake-sql.ts'
 import { checkKeyCount, page, rowAt, rowsAt } from './rows.ts'
 import { patiently, type Scope } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -38,8 +41,9 @@ export function queryService(
   snapshots: Snapshots,
   databases: SqlDatabases,
 ): ServiceImplementation<typeof QueryService> {
+  const turns = new TrinoTurns()
   return {
-    query: (request, context) => query(scope, databases, request, context),
+    query: (request, context) => query(scope, databases, turns, request, context),
     async get({ table: ref, keyJson, minToken }, context) {
       const { table } = scope.table(context.identity, ref, 'table', 'Get')
       const { encoded } = keyOf(table, keyJson, 'key_json')
@@ -63,16 +67,33 @@ export function queryService(
   }
 }
 
-async function* query(scope: Reads, databases: SqlDatabases, request: QueryRequest, context: CallContext) {
+async function* query(
+  scope: Reads,
+  databases: SqlDatabases,
+  turns: TrinoTurns,
+  request: QueryRequest,
+  context: CallContext,
+) {
   const { namespace, sql, minToken } = request
   if (namespace === '') throw new BlastyError('INVALID_ARGUMENT', { field: 'namespace', problem: 'is required' })
-  const tableOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query').table
+  const servedOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query')
+  const tableOf = (name: string) => servedOf(name).table
   const visible = scope.visible(context.identity, namespace, 'Query')
-  const parts = runQuery({
-    sql,
+  const common = {
     parameters: parametersOf(request),
     format: formatOf(request),
     maxRows: request.maxRows === 0n ? Number.POSITIVE_INFINITY : Number(request.maxRows),
+    timeoutMillis: queryMillis,
+    signal: context.signal,
+  }
+  const guarded = await guardQuery(sql, visible)
+  const tables = guarded.tables.map(servedOf)
+  const [first] = tables
+  const lake = first !== undefined && runsInTrino(tables) ? trinoOf(first) : undefined
+  const embedded = {
+    ...common,
+    sql,
+    guarded,
     memory: databases.memory,
     visible,
     database: async () => {
@@ -81,8 +102,8 @@ async function* query(scope: Reads, databases: SqlDatabases, request: QueryReque
       const table = `any table of namespace ${namespace}`
       throw new BlastyError('PERMISSION_DENIED', { subject: context.identity.user, action: 'Query', table })
     },
-    admit: signal => databases.admit(namespace, signal),
-    freshen: async (name, signal) => {
+    admit: (signal: AbortSignal) => databases.admit(namespace, signal),
+    freshen: async (name: string, signal: AbortSignal) => {
       const table = tableOf(name)
       const wanted = wantedRevision(minToken, table)
       const patience = { signal, deadline: context.deadline }
@@ -90,9 +111,20 @@ async function* query(scope: Reads, databases: SqlDatabases, request: QueryReque
         table.reached(wanted, 'columns', waiting),
       )
     },
-    timeoutMillis: queryMillis,
-    signal: context.signal,
-  })
+  }
+  const parts =
+    lake === undefined
+      ? runQuery(embedded)
+      : runInTrino({
+          ...common,
+          query: guarded,
+          client: lake.client(),
+          pin: (name, signal) => {
+            const served = servedOf(name)
+            return pinned(served, wantedRevision(minToken, served.table), { signal, deadline: context.deadline })
+          },
+          admit: signal => turns.enter(namespace, signal),
+        })
   for await (const part of parts) {
     switch (part.kind) {
       case 'columns':
@@ -109,7 +141,12 @@ async function* query(scope: Reads, databases: SqlDatabases, request: QueryReque
       case 'end': {
         const tables = [...part.revisions].map(([name, revision]) => positionOf(tableOf(name), revision))
         const { rows, truncated } = part
-        const value = { token: { tables }, engine: QueryEngine.EMBEDDED, rows: BigInt(rows), truncated }
+        const value = {
+          token: { tables },
+          engine: lake === undefined ? QueryEngine.EMBEDDED : QueryEngine.TRINO,
+          rows: BigInt(rows),
+          truncated,
+        }
         yield { part: { case: 'trailer' as const, value } }
       }
     }
