@@ -49,7 +49,7 @@ const urls: RuleCase[] = [
   {
     title: 'Trino without a catalog is refused',
     spec: { ...spec, trino: { server: 'http://trino' } },
-    refused: ['trino.catalog'],
+    refused: ['Required value'],
   },
   {
     title: 'the same server twice is refused',
