@@ -147,6 +147,12 @@ export const catalogue = {
     false,
     'the cursor at revision {revision} is older than what {table} still holds; start from a snapshot',
   ),
+  REVISION_EXPIRED: entry(
+    'FAILED_PRECONDITION',
+    410,
+    false,
+    'the rows of {table} as of {asOf} are no longer kept; those as of revision {oldest} and later are',
+  ),
   PAGE_TOKEN_EXPIRED: entry(
     'FAILED_PRECONDITION',
     410,

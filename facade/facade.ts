@@ -9,6 +9,7 @@ import type { ClassBackends } from '../directory/backends.ts'
 import { Directory, type ServedTable } from '../directory/directory.ts'
 import { accessPolicies } from '../directory/kinds.ts'
 import type { ServedReport } from '../engine/membership/reports.ts'
+import { PastDatabases } from '../engine/past/databases.ts'
 import type { SqlLimits } from '../engine/replica/sql-database.ts'
 import { SqlDatabases } from '../engine/sql/databases.ts'
 import { createClient, type Key, type Logger, splitKey } from '../operator/mod.ts'
@@ -71,6 +72,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   const { kubeConfig, log, id, dataDirectory } = options
   const client = createClient(kubeConfig, { userAgent: 'blasty-facade' })
   const databases = new SqlDatabases(join(dataDirectory, 'sql'), options.sqlLimits)
+  const past = new PastDatabases({ directory: join(dataDirectory, 'past'), limits: options.sqlLimits })
   const directory = new Directory({ ...options, client, role: 'facade', sql: databases, alsoWatch: [accessPolicies] })
   replicaMetrics(options.registry, directory)
   const scope = new Scope(directory)
@@ -120,7 +122,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   directory.onTable(onTable)
 
   server.add(MutationService, mutationService(scope, searchable))
-  server.add(QueryService, queryService(scope, snapshots, databases))
+  server.add(QueryService, queryService(scope, snapshots, databases, past))
   server.add(SearchService, searchService(scope))
   server.add(SubscriptionService, subscriptionService(scope))
   server.add(BlobService, blobService(scope))
@@ -148,6 +150,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
       await server.close()
       snapshots.close()
       await directory.close()
+      await past.close()
       await databases.close()
       await client.close()
     },

@@ -1,15 +1,17 @@
 /** `tables`, `get` and `sql`: what there is, rows by key, rows by SQL. */
 
+import { fromJson, type MessageInitShape } from '@bufbuild/protobuf'
+import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import type { Row } from '../../proto/gen/blasty/v1/common_pb.js'
-import { type ListRequest, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
-import { MissingError } from './failure.ts'
+import { type ListRequest, type QueryRequestSchema, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
+import { MissingError, UsageError } from './failure.ts'
 import { type Format, formatOption, printRows, type RowSink, type Values } from './output.ts'
 import { resultParts } from './query.ts'
 import { keyJson, type TableInfo, tableInfo, typeName } from './schema.ts'
 import { runSession, type Session, type SessionOptions, withConnection } from './session.ts'
-import { minTokenOf, minTokenOption, tokenText } from './token.ts'
+import { minTokenOf, minTokenOption, tokenOf, tokenText } from './token.ts'
 
 type Reading = SessionOptions & { readonly output: Format; readonly minToken?: string }
 type Getting = Reading & {
@@ -18,6 +20,8 @@ type Getting = Reading & {
   readonly after?: string
   readonly limit: number
 }
+
+type Querying = Reading & { readonly asOfRevision?: string; readonly asOfTime?: string }
 
 const maxPage = 1000
 
@@ -54,7 +58,14 @@ export function addReading(program: Command): void {
     .description('rows of one SELECT')
     .addOption(formatOption())
     .addOption(minTokenOption())
-    .action((sql: string, options: Reading) => runSession(options, session => runSql(session, sql, options)))
+    .addOption(
+      new Option('--as-of-revision <token>', 'the tables as they were at this token').conflicts([
+        'minToken',
+        'asOfTime',
+      ]),
+    )
+    .addOption(new Option('--as-of-time <time>', 'the tables as they were then, RFC 3339').conflicts('minToken'))
+    .action((sql: string, options: Querying) => runSession(options, session => runSql(session, sql, options)))
 }
 
 async function listTables({ service, namespace, signal }: Session, { output }: Reading): Promise<void> {
@@ -152,9 +163,21 @@ function valuesOf({ columns }: TableInfo, { rowJson, revision }: Row): Values {
   return [...columns.map(({ name }) => Reflect.get(Object(row), name)), String(revision)]
 }
 
-async function runSql({ service, namespace, signal }: Session, sql: string, options: Reading): Promise<void> {
+/** The field of a request. Throws UsageError for what is no token or no time. */
+function asOfOf({ asOfRevision, asOfTime }: Querying): Pick<MessageInitShape<typeof QueryRequestSchema>, 'asOf'> {
+  if (asOfRevision !== undefined)
+    return { asOf: { case: 'asOfRevision', value: tokenOf(asOfRevision, '--as-of-revision') } }
+  if (asOfTime === undefined) return {}
+  try {
+    return { asOf: { case: 'asOfTime', value: fromJson(TimestampSchema, asOfTime) } }
+  } catch (cause) {
+    throw new UsageError(`--as-of-time ${asOfTime} is no time such as 2026-01-31T12:00:00Z`, { cause })
+  }
+}
+
+async function runSql({ service, namespace, signal }: Session, sql: string, options: Querying): Promise<void> {
   let sink: RowSink | undefined
-  const request = { namespace, sql, ...minTokenOf(options.minToken) }
+  const request = { namespace, sql, ...minTokenOf(options.minToken), ...asOfOf(options) }
   for await (const part of resultParts(service(QueryService).query(request, { signal }))) {
     if (part.kind === 'columns')
       sink = printRows(

@@ -14,10 +14,14 @@ export function tokenText(token: Token | undefined): string {
 
 /** The field of a request. Throws UsageError for what is no token. */
 export function minTokenOf(text: string | undefined): { readonly minToken?: Token } {
-  if (text === undefined) return {}
+  return text === undefined ? {} : { minToken: tokenOf(text, '--min-token') }
+}
+
+/** The token that an option was given. Throws UsageError for what is none. */
+export function tokenOf(text: string, option: string): Token {
   try {
-    return { minToken: fromBinary(TokenSchema, Buffer.from(text, 'base64url')) }
+    return fromBinary(TokenSchema, Buffer.from(text, 'base64url'))
   } catch (cause) {
-    throw new UsageError(`--min-token ${text} is no token`, { cause })
+    throw new UsageError(`${option} ${text} is no token`, { cause })
   }
 }

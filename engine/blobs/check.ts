@@ -4,6 +4,7 @@
  */
 
 import { BlastyError, type FieldViolation, isBlastyError } from '../../base/errors.ts'
+import { unlessAborted } from '../../base/unless-aborted.ts'
 import type { Json, Row, TableSchema } from '../schema/schema.ts'
 import { type BlobPlace, type BlobRef, freshMillis, isSame, type Stored, storedOf } from './content.ts'
 
@@ -168,13 +169,3 @@ const tooLate = () =>
     backend: 'object store',
     problem: 'it took too long to say whether the blobs are there; nothing was written',
   })
-
-/** The client of the store knows no signals: what it still does when the wait is over, it does for nobody. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => reject(signal.reason)
-    if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
-  })
-}

@@ -32,6 +32,7 @@ import {
 import { downloadFile, uploadFile } from './objects.ts'
 import { ParquetFiles, type SourceFile } from './parquet.ts'
 import type { Place, Places } from './places.ts'
+import { committedTag } from './versions.ts'
 import { ChangeWindow, type ClosedWindow } from './window.ts'
 
 const memory = '512MB'
@@ -222,20 +223,22 @@ export class ArchiveRun {
   async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {
     const { lake } = this.#options.table
     const uuid = randomUUID()
+    const committed = { [committedTag]: String(closed.committed) }
     const actions: Action[] = []
     if (closed.rows !== undefined) {
       const local = join(this.#folder, 'rows.parquet')
       const { rows } = closed
       const written = await this.#withParquet(parquet => parquet.writeRows(this.#schema, rows, local))
       const path = dataPath(uuid)
-      actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, true) })
+      const tags = { ...(await uploadFile(lake, path, local)), ...committed }
+      actions.push({ add: addFile(path, written, tags, time, true) })
     }
     if (closed.changes !== undefined) {
       const local = join(this.#folder, 'changes.parquet')
       const { changes } = closed
       const { bytes: size } = await this.#withParquet(parquet => parquet.writeChanges(this.#schema, changes, local))
       const path = changePath(uuid)
-      const tags = await uploadFile(lake, path, local)
+      const tags = { ...(await uploadFile(lake, path, local)), ...committed }
       actions.push({ cdc: { path, partitionValues: {}, size, dataChange: false, tags } })
     }
     return { actions, rows: closed.rows === undefined ? undefined : dataPath(uuid) }

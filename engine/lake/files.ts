@@ -1,7 +1,7 @@
 /** How what Blasty knows of its files stands in the actions of the lake's log. */
 
 import type { LogIdentity } from '../log/log.ts'
-import { revisionColumn } from '../replica/sql-types.ts'
+import { commitTimeColumn, revisionColumn } from '../replica/sql-types.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { AddFile, Metadata, RemoveFile } from './delta/actions.ts'
 import { deltaSchema } from './delta/schema.ts'
@@ -31,6 +31,12 @@ export function epochOfApp(stream: string, appId: string): number | undefined {
 /** The last revision of the log that the lake holds; 0 at first. */
 export function archivedRevision(state: Pick<LakeState, 'txns'>, table: LakeOfLog): number {
   return state.txns.get(appIdOf(table))?.version ?? 0
+}
+
+/** The same, where what the version holds may be of an epoch before: the revisions of one are above all of those before it. */
+export function reachedRevision(state: Pick<LakeState, 'txns'>, { log: { stream, epoch } }: LakeOfLog): number {
+  const until = epochsIn(state, stream).filter(one => one.epoch <= epoch)
+  return until.at(-1)?.revision ?? 0
 }
 
 /** Key of the metadata's configuration that holds the number of the schema that the columns are of. */
@@ -87,9 +93,18 @@ export function rowsOf({ stats }: AddFile): number {
 }
 
 /** The least revision of a file's rows, below 2^53 like all of them; 0 when it is not known. */
-export function firstRevisionOf({ stats }: AddFile): number {
+export function firstRevisionOf(file: AddFile): number {
+  return Number(leastOf(file, revisionColumn) ?? 0)
+}
+
+/** No row of a file was committed before this, in microseconds since 1970; 0 when it is not known. */
+export function firstCommitOf(file: AddFile): number {
+  return Date.parse(String(leastOf(file, commitTimeColumn))) * 1000 || 0
+}
+
+function leastOf({ stats }: AddFile, column: string): unknown {
   const bounds = stats === undefined ? {} : (JSON.parse(stats) as { minValues?: Readonly<Record<string, unknown>> })
-  return Number(bounds.minValues?.[revisionColumn] ?? 0)
+  return bounds.minValues?.[column]
 }
 
 /** Rows of a file that are not deleted. */

@@ -7,12 +7,13 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { LogRecord } from '../log/record.ts'
 import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../replica/change.ts'
 import type { Table } from '../table.ts'
-import type { Action, AddFile, Cdc } from './delta/actions.ts'
+import type { AddFile, Cdc } from './delta/actions.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { archivedRevision, epochOfApp, firstRevisionOf, schemaNumberOf } from './files.ts'
+import { archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
 import { downloadFile, type StoredFile } from './objects.ts'
 import { type InsertedRow, type LakeChange, ParquetFiles } from './parquet.ts'
+import { firstVersionBeyond, markAt, revisionMark } from './versions.ts'
 
 const limits = { memory: '256MB', threads: 1 }
 
@@ -207,7 +208,7 @@ async function* changeFiles(table: Table, after: number, newest: number): AsyncG
     const from = await versionBehind(table, after, newest)
     for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
       // A lake that was made anew begins with rows of which nobody can tell any more how they came about.
-      if (version === 0 && (revisionIn(actions, table) ?? 0) > after)
+      if (version === 0 && (revisionMark(table)(actions) ?? 0) > after)
         throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table })
       // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
       const files = actions.flatMap(action =>
@@ -231,46 +232,18 @@ const expired = ({ log }: Table, revision: number, cause?: unknown) =>
  * @throws CURSOR_EXPIRED, LAKE_VERSION_EXPIRED when a version before it that is no longer kept may have held some too
  */
 async function versionBehind(table: Table, after: number, newest: number): Promise<number> {
-  let low = 0
-  let high = newest
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const reached = await reachedAt(table, middle, low)
-    // What is cleaned up lies below what is kept.
-    if (reached === undefined || reached <= after) low = middle + 1
-    else high = middle
-  }
-  if (low === 0) return 0
-  const before = (await reachedAt(table, low - 1, 0)) ?? (await reachedIn(table, low - 1))
+  const mark = revisionMark(table)
+  const first = await firstVersionBeyond(table.lake, mark, after, newest - 1)
+  if (first === 0) return 0
+  const before = (await markAt(table.lake, mark, first - 1)) ?? (await reachedIn(table, first - 1))
   if (before > after) throw expired(table, after)
-  return low
+  return first
 }
 
-/** The same from the whole state, for a version whose commit is kept and those before it are not. */
+/** How far a version leads whose commit is kept and those before it are not, from the whole state. */
 async function reachedIn(table: Table, version: number): Promise<number> {
   const state = await readState(table.lake, version)
   return state === undefined ? 0 : archivedRevision(state, table)
-}
-
-/** The revision that the lake held at a version; undefined when nobody can say any more. Some commits move no revision. */
-async function reachedAt(table: Table, version: number, lowest: number): Promise<number | undefined> {
-  for (let at = version; at >= lowest; at--) {
-    const actions = await readCommit(table.lake, at)
-    if (actions === undefined) return undefined
-    const txn = revisionIn(actions, table)
-    if (txn !== undefined) return txn
-    if (at === 0) return 0
-  }
-  return undefined
-}
-
-/** The revision that a commit leads to. Those of one epoch are above all of the epochs before it, so any epoch's says it. */
-function revisionIn(actions: readonly Action[], { log: { stream, epoch } }: Pick<Table, 'log'>): number | undefined {
-  for (const action of actions) {
-    if ('txn' in action && (epochOfApp(stream, action.txn.appId) ?? Number.POSITIVE_INFINITY) <= epoch)
-      return action.txn.version
-  }
-  return undefined
 }
 
 const storedFile = ({ path, size, tags }: Cdc | AddFile): StoredFile =>

@@ -18,8 +18,8 @@ export type ParquetLimits = {
 
 export type WrittenFile = { readonly rows: number; readonly bytes: number; readonly stats: FileStats }
 
-/** A file and the positions of its rows that are deleted. */
-export type SourceFile = { readonly file: string; readonly deleted: Iterable<number> }
+/** A file and the positions of its rows that are deleted. `upTo`: rows of batches that end behind it are left out. */
+export type SourceFile = { readonly file: string; readonly deleted: Iterable<number>; readonly upTo?: number }
 
 /** A row as it is read back. */
 export type LakeRow = {
@@ -144,6 +144,16 @@ export class ParquetFiles {
     for await (const rows of this.#stream(text)) yield rows.map(lakeChange)
   }
 
+  /** Where the last batch of a file ends that was committed at `time` or before; undefined when there is none. */
+  async lastBatch(file: string, time: number): Promise<number | undefined> {
+    const found = await this.#connection.runAndReadAll(
+      `SELECT max(${batchEndField}) FROM read_parquet(${quoteText(file)}) WHERE epoch_us(${commitTimeColumn}) <= $1`,
+      [BigInt(time)],
+    )
+    const [end] = found.getRowsJS()[0] ?? []
+    return end === null || end === undefined ? undefined : Number(end)
+  }
+
   async #write(schema: TableSchema, from: string, to: string, more: readonly string[]): Promise<WrittenFile> {
     const types = [
       ...schema.columns.map(column => `${quoteIdentifier(column.name)}: ${quoteText(readType(column))}`),
@@ -178,8 +188,9 @@ export class ParquetFiles {
   async #live(schema: TableSchema, sources: readonly SourceFile[], more: readonly string[] = []): Promise<string> {
     await this.#connection.run('DELETE FROM deleted')
     const parts: string[] = []
-    for (const [index, { file, deleted }] of sources.entries()) {
-      const stored = await this.#stored(schema, file, more)
+    for (const [index, { file, deleted, upTo }] of sources.entries()) {
+      const bounded = upTo === undefined ? '' : ` WHERE ${batchEndField} <= ${upTo}`
+      const stored = (await this.#stored(schema, file, more)) + bounded
       const some = await this.#noteDeleted(index, deleted)
       parts.push(
         some

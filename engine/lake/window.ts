@@ -21,6 +21,8 @@ export type ClosedWindow = {
   readonly keys: readonly Buffer[]
   /** Every key that was changed, and whether it had a row before: what the lake holds of it has ended. */
   readonly touched: readonly { readonly key: Buffer; readonly existed: boolean }[]
+  /** When the latest of its batches was committed, in microseconds since 1970. */
+  readonly committed: number
 }
 
 /** `row` undefined: deleted. `existed`: there was a row before the window. `batchEnd`: of the batch that changed it last. */
@@ -39,6 +41,7 @@ export class ChangeWindow {
   readonly #file: LineFile
   #held = 0
   #revision = 0
+  #committed = 0
   /** True while every change inserted a row and none was changed twice. */
   #insertsOnly = true
 
@@ -67,13 +70,15 @@ export class ChangeWindow {
     if (this.#keyed) for (const change of batch.changes) await this.#change(batch, change)
     else await this.#append(batch)
     this.#revision = batch.revision
+    this.#committed = Math.max(this.#committed, batch.commitTime)
   }
 
   /** Ends the window. */
   async close(): Promise<ClosedWindow> {
     await this.#file.close()
+    const committed = this.#committed
     if (!this.#keyed) {
-      return { rows: this.empty ? undefined : this.#file.path, changes: undefined, keys: [], touched: [] }
+      return { rows: this.empty ? undefined : this.#file.path, changes: undefined, keys: [], touched: [], committed }
     }
     const all = [...this.#rows.values()].sort((a, b) => Buffer.compare(a.key, b.key))
     const live = all.flatMap(({ key, row, batchEnd }) => (row === undefined ? [] : [{ key, row, batchEnd }]))
@@ -82,6 +87,7 @@ export class ChangeWindow {
       changes: this.empty || this.#insertsOnly ? undefined : this.#file.path,
       keys: live.map(({ key }) => key),
       touched: all,
+      committed,
     }
   }
 

@@ -17,6 +17,7 @@ import { addFile, appIdOf } from '../lake/files.ts'
 import { LineFile } from '../lake/lines.ts'
 import { uploadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
+import { committedTag } from '../lake/versions.ts'
 import { epochKey, type LogIdentity, logState } from '../log/log.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
@@ -122,7 +123,7 @@ async function writeRows(options: NewLakeOptions, served: ServedRows): Promise<A
     const local = join(folder, 'rows.parquet')
     const written = await parquet.writeRows(schema, source, local)
     const path = dataPath(randomUUID())
-    const tags = await uploadFile(table.lake, path, local)
+    const tags = { ...(await uploadFile(table.lake, path, local)), [committedTag]: String(commitTime) }
     actions.push({ add: addFile(path, written, tags, now(), false) })
     await rm(source)
     lines = undefined

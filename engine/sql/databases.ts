@@ -4,23 +4,19 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlastyError } from '../../base/errors.ts'
 import { openSqlDatabase, type SqlDatabase, type SqlLimits } from '../replica/sql-database.ts'
-import { Admission } from './admission.ts'
 import { bytesOf, MemoryWatch } from './memory-watch.ts'
+import { NamespaceTurns } from './turns.ts'
 
 /** A label of RFC 1123, as Kubernetes asks of a namespace; it becomes the name of a file. */
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
 const defaultStatements = 2
-/** Statements of one namespace that may wait for their turn. */
-const maxWaiting = 64
 
 export class SqlDatabases {
   readonly #directory: string
   readonly #limits: SqlLimits
   readonly #open = new Map<string, Promise<SqlDatabase>>()
-  readonly #statements: number
-  readonly #turns: Admission
-  readonly #admissions = new Map<string, Admission>()
+  readonly #turns: NamespaceTurns
   /** The memory of all queries of the process: half as much again as DuckDB may count, and what goes on beside. */
   readonly memory: MemoryWatch
 
@@ -28,9 +24,7 @@ export class SqlDatabases {
   constructor(directory: string, limits: SqlLimits) {
     this.#directory = directory
     this.#limits = limits
-    this.#statements = limits.statements ?? defaultStatements
-    // Those who wait were let in by their namespace, which bounds them.
-    this.#turns = new Admission({ running: this.#statements, waiting: Number.POSITIVE_INFINITY })
+    this.#turns = new NamespaceTurns(limits.statements ?? defaultStatements)
     this.memory = new MemoryWatch({ maxGrowth: 1.5 * bytesOf(limits.memory) + 256e6 })
   }
 
@@ -38,32 +32,13 @@ export class SqlDatabases {
    * Waits for a turn to run a statement in a namespace, which has at most half of all turns; call what it returns afterwards.
    * @throws QUERY_LIMIT at once when too many of the namespace wait already; the signal's reason
    */
-  async admit(namespace: string, signal: AbortSignal): Promise<() => void> {
-    const leaveNamespace = await this.#admissionOf(namespace).enter(signal)
-    try {
-      const leave = await this.#turns.enter(signal)
-      return () => {
-        leave()
-        leaveNamespace()
-      }
-    } catch (error) {
-      leaveNamespace()
-      throw error
-    }
+  admit(namespace: string, signal: AbortSignal): Promise<() => void> {
+    return this.#turns.enter(namespace, signal)
   }
 
   /** Statements that run. */
   get running(): number {
     return this.#turns.running
-  }
-
-  #admissionOf(namespace: string): Admission {
-    const known = this.#admissions.get(namespace)
-    if (known !== undefined) return known
-    const running = Math.max(1, Math.floor(this.#statements / 2))
-    const admission = new Admission({ running, waiting: maxWaiting })
-    this.#admissions.set(namespace, admission)
-    return admission
   }
 
   /** The instance of a namespace, opened when first asked for. Throws INVALID_ARGUMENT for a name that no namespace has. */

@@ -28,7 +28,8 @@ export type QueryParameters = readonly DuckDBValue[] | Readonly<Record<string, D
 export type ResultFormat = 'columns' | 'arrow' | 'plan'
 
 export type QueryOptions = {
-  readonly database: () => Promise<SqlDatabase>
+  /** The instance that holds the Tables. */
+  readonly database: (tables: readonly string[], signal: AbortSignal) => Promise<SqlDatabase>
   /** Waits for a turn to run; what it returns ends the turn. */
   readonly admit: (signal: AbortSignal) => Promise<() => void>
   readonly sql: string
@@ -43,7 +44,7 @@ export type QueryOptions = {
   readonly visible: ReadonlySet<string>
   /** Makes the columns of a Table as new as the caller needs them, before they are read. */
   readonly freshen: (table: string, signal: AbortSignal) => Promise<void>
-  /** How long the statement may wait for its turn, run and be read, in milliseconds; longer is QUERY_LIMIT. */
+  /** How long the statement may wait, for its Tables and its turn, run and be read, in milliseconds; longer is QUERY_LIMIT. */
   readonly timeoutMillis: number
   /** Told of a statement that runs, it ends those that take too much memory. */
   readonly memory: Pick<MemoryWatch, 'enter'>
@@ -57,13 +58,13 @@ export type QueryOptions = {
 export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart> {
   const { text, tables, parameters: wanted } = options.guarded ?? (await guardQuery(options.sql, options.visible))
   const values = bound(options.parameters, wanted)
-  const database = await options.database()
-  await Promise.all(tables.map(table => options.freshen(table, options.signal)))
   const timeout = AbortSignal.timeout(options.timeoutMillis)
   const exhausted = new AbortController()
   const signal = AbortSignal.any([options.signal, timeout, exhausted.signal])
   let forget: (() => void) | undefined
   try {
+    const database = await options.database(tables, signal)
+    await Promise.all(tables.map(table => options.freshen(table, signal)))
     const leave = await options.admit(signal)
     forget = options.memory.enter(() => exhausted.abort())
     const { format, maxRows } = options

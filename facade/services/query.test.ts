@@ -1,9 +1,11 @@
 /** SQL over gRPC: formats, limits and parameters as requests carry them, and a client that leaves. */
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { tableFromIPC } from 'apache-arrow'
+import { PastDatabases } from '../../engine/past/databases.ts'
 import { SqlDatabases } from '../../engine/sql/databases.ts'
 import { patience, temporaryFolder } from '../../engine/testing.ts'
 import {
@@ -23,12 +25,14 @@ type Request = MessageInitShape<typeof QueryRequestSchema>
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let databases: SqlDatabases
+let past: PastDatabases
 let server: GrpcServer
 let connection: Connection
 
 before(async () => {
   folder = await temporaryFolder()
   databases = new SqlDatabases(folder.path, { memory: '200MB', threads: 1, statements: 4 })
+  past = new PastDatabases({ directory: join(folder.path, 'past'), limits: { memory: '200MB', threads: 1 } })
   server = await startGrpcServer({
     address: '127.0.0.1:0',
     authenticate: async () => ({ user: 'ada', groups: [] }),
@@ -36,12 +40,13 @@ before(async () => {
   })
   // No statement of these tests reads it; without one the caller could not ask anything.
   const scope = { table: unused, visible: () => new Set(['films']) }
-  server.add(QueryService, queryService(scope, new Snapshots(), databases))
+  server.add(QueryService, queryService(scope, new Snapshots(), databases, past))
   connection = connect(`127.0.0.1:${server.port}`)
 })
 after(async () => {
   connection.close()
   await server.close(100)
+  await past.close()
   await databases.close()
   await folder.remove()
 })

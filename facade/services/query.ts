@@ -8,6 +8,7 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
+import type { PastDatabases } from '../../engine/past/databases.ts'
 import type { SqlDatabases } from '../../engine/sql/databases.ts'
 import { guardQuery } from '../../engine/sql/guard.ts'
 import type { QueryParameters, ResultFormat } from '../../engine/sql/query.ts'
@@ -23,6 +24,7 @@ import {
   type Value,
 } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
+import { asOfOf, Leased, notInTrino } from './as-of.ts'
 import { keyOf, rowMessage } from './json.ts'
 import { boundsOf } from './key-bounds.ts'
 import { pinned, runsInTrino, trinoOf } from './lake-sql.ts'
@@ -40,10 +42,11 @@ export function queryService(
   scope: Reads,
   snapshots: Snapshots,
   databases: SqlDatabases,
+  past: PastDatabases,
 ): ServiceImplementation<typeof QueryService> {
   const turns = new TrinoTurns()
   return {
-    query: (request, context) => query(scope, databases, turns, request, context),
+    query: (request, context) => query(scope, databases, past, turns, request, context),
     async get({ table: ref, keyJson, minToken }, context) {
       const { table } = scope.table(context.identity, ref, 'table', 'Get')
       const { encoded } = keyOf(table, keyJson, 'key_json')
@@ -70,6 +73,7 @@ export function queryService(
 async function* query(
   scope: Reads,
   databases: SqlDatabases,
+  past: PastDatabases,
   turns: TrinoTurns,
   request: QueryRequest,
   context: CallContext,
@@ -90,20 +94,28 @@ async function* query(
   const tables = guarded.tables.map(servedOf)
   const [first] = tables
   const lake = first !== undefined && runsInTrino(tables) ? trinoOf(first) : undefined
+  const asOf = asOfOf(request)
+  if (asOf !== undefined && lake !== undefined) throw notInTrino()
+  using state = new Leased()
   const embedded = {
     ...common,
     sql,
     guarded,
     memory: databases.memory,
     visible,
-    database: async () => {
+    database: async (names: readonly string[], signal: AbortSignal) => {
       // Nothing is opened or run for one who may read nothing there, not even what names no Table.
-      if (visible.size > 0) return databases.of(namespace)
+      if (visible.size > 0) {
+        if (asOf === undefined || names.length === 0) return databases.of(namespace)
+        const wanted = (name: string) => asOf(tableOf(name), past, signal)
+        return state.hold(await past.lease(namespace, () => Promise.all(names.map(wanted)), signal))
+      }
       const table = `any table of namespace ${namespace}`
       throw new BlastyError('PERMISSION_DENIED', { subject: context.identity.user, action: 'Query', table })
     },
     admit: (signal: AbortSignal) => databases.admit(namespace, signal),
     freshen: async (name: string, signal: AbortSignal) => {
+      if (asOf !== undefined) return
       const table = tableOf(name)
       const wanted = wantedRevision(minToken, table)
       const patience = { signal, deadline: context.deadline }

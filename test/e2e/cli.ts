@@ -138,6 +138,10 @@ export function describeCli(opened: () => Setting): void {
         ...token,
       ])
       assert.deepEqual(rowsOf(sql.stdout), [{ n: '3', t: '6.00' }])
+      const asOf = async (...args: string[]) =>
+        (await ok(['sql', 'SELECT count(*) AS n FROM shops', '-o', 'csv', ...args])).stdout
+      assert.equal(await asOf('--as-of-revision', token[1] ?? ''), 'n\n3\n')
+      assert.equal(await asOf('--as-of-time', '2020-01-31T12:00:00Z'), 'n\n0\n')
       const conflict = await run(['put', 'shops', ...rows, '--if-absent'])
       assert.deepEqual([conflict.code, /error ROW_EXISTS/.test(conflict.stderr)], [1, true])
     })
@@ -273,6 +277,7 @@ export function describeCli(opened: () => Setting): void {
       const unknown = await file('unknown.csv', 'town,other\nUlm,1\n')
       await fails(['import', 'shops', unknown], 2, /column other is none/)
       await fails(['import', 'shops', join(folder, 'absent.ndjson')], 1, /ENOENT/)
+      await fails(['sql', 'SELECT 1', '--as-of-time', 'yesterday'], 2, /yesterday is no time/)
       await fails(['sql', 'DELETE FROM shops'], 1, /INVALID_SQL/)
     })
 

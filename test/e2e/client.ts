@@ -1,8 +1,9 @@
 /** A caller of the facade: the RPCs, and what tests do with them all the time in short. */
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { type Connection, connect, type ServiceClient } from '../../facade/grpc/client.ts'
 import type { AckLevel, Token } from '../../proto/gen/blasty/v1/common_pb.js'
 import { MutationService, type WriteResponse } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
-import { type ColumnValues, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
+import { type ColumnValues, type QueryRequestSchema, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import { SearchService } from '../../proto/gen/blasty/v1/search_service_pb.js'
 import { SubscriptionService } from '../../proto/gen/blasty/v1/subscription_service_pb.js'
 
@@ -19,8 +20,15 @@ export type Client = Caller & {
   /** One table of the caller's namespace. */
   readonly table: (name: string) => TableClient
   /** All rows of a SELECT, and the token served. */
-  readonly sql: (sql: string, minToken?: Token) => Promise<{ readonly rows: Json[]; readonly token: Token | undefined }>
+  readonly sql: (
+    sql: string,
+    minToken?: Token,
+    asOf?: AsOf,
+  ) => Promise<{ readonly rows: Json[]; readonly token: Token | undefined }>
 }
+
+/** The revisions or the time as of which a SELECT reads. */
+export type AsOf = NonNullable<MessageInitShape<typeof QueryRequestSchema>['asOf']>
 
 export type WriteOptions = {
   readonly mutationId?: string
@@ -57,11 +65,12 @@ export function openClient(address: string, caller: Caller): Client {
     searches: connection.service(SearchService),
     subscriptions: connection.service(SubscriptionService),
     table: name => tableClient({ namespace: caller.namespace, name }, mutations, queries),
-    sql: async (sql, minToken) => {
+    sql: async (sql, minToken, asOf) => {
       const rows: Json[] = []
       let names: string[] = []
       let token: Token | undefined
-      for await (const { part } of queries.query({ namespace: caller.namespace, sql, ...wanting(minToken) })) {
+      const request = { namespace: caller.namespace, sql, ...wanting(minToken), ...(asOf && { asOf }) }
+      for await (const { part } of queries.query(request)) {
         if (part.case === 'header') names = part.value.columns.map(({ name }) => name)
         else if (part.case === 'trailer') token = part.value.token
         else if (part.case === 'batch') {

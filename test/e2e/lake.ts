@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { objectStore } from '../../backends/object-store/store.ts'
 import { readState } from '../../engine/lake/delta/state.ts'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
-import type { Client } from './client.ts'
+import type { AsOf, Client } from './client.ts'
 import { film, filmsTable } from './films.ts'
 import { openScene, type Scene } from './scene.ts'
 import { eventually, type Setting } from './setting.ts'
@@ -72,6 +72,36 @@ export function describeLake(setting: () => Setting): void {
         45,
       )
       assert.deepEqual([lake.rows, lake.version], [1, 2])
+    })
+
+    it('shows SQL the Table as it was at a token and at a time, and refuses what is not there', async () => {
+      const films = client.table('films')
+      const { token: before } = await films.put([film('tt5', { title: 'before' })], { ackLevel: AckLevel.ARCHIVED })
+      const { token: after } = await films.put([film('tt5', { title: 'after' })])
+      assert.ok(before && after)
+      const statement = `SELECT title, epoch_us(_commit_time) AS at FROM films WHERE id = 'tt5'`
+      const read = async (asOf: AsOf) => {
+        const { rows, token } = await client.sql(statement, undefined, asOf)
+        return { title: rows[0]?.title, at: BigInt(String(rows[0]?.at ?? 0)), revision: token?.tables[0]?.revision }
+      }
+      const old = await read({ case: 'asOfRevision', value: before })
+      assert.deepEqual([old.title, old.revision], ['before', before.tables[0]?.revision])
+      const next = await read({ case: 'asOfRevision', value: after })
+      assert.equal(next.title, 'after')
+      const time = (micros: bigint) => ({
+        case: 'asOfTime' as const,
+        value: { seconds: micros / 1_000_000n, nanos: Number(micros % 1_000_000n) * 1000 },
+      })
+      assert.deepEqual(await read(time(next.at)), next)
+      assert.deepEqual(await read(time(next.at - 1n)), old)
+      const { tableUid = '', epoch = 0 } = before.tables[0] ?? {}
+      const position = { tableUid, epoch, revision: 1_000_000n }
+      await assert.rejects(
+        read({ case: 'asOfRevision', value: { tables: [position] } }),
+        /revision 1000000 is beyond the last/,
+      )
+      await assert.rejects(read({ case: 'asOfRevision', value: {} }), /as_of_revision: has no revision of .*films/)
+      await assert.rejects(client.sql(statement, after, { case: 'asOfRevision', value: before }), /min_token/)
     })
   })
 }

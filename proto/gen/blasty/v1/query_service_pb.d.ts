@@ -167,6 +167,31 @@ export declare type QueryRequest = Message<"blasty.v1.QueryRequest"> & {
    * @generated from field: bool explain = 8;
    */
   explain: boolean;
+
+  /**
+   * Reads the Tables as they were, under the columns they have now. Not allowed beside `min_token`. Older than `lake.historySeconds`
+   * fails with REVISION_EXPIRED.
+   *
+   * @generated from oneof blasty.v1.QueryRequest.as_of
+   */
+  asOf: {
+    /**
+     * Each Table as of its revision in here: every batch up to it, whole. It must name every Table that the statement reads. The
+     * token of a trailer, read again, gives the same rows.
+     *
+     * @generated from field: blasty.v1.Token as_of_revision = 9;
+     */
+    value: Token;
+    case: "asOfRevision";
+  } | {
+    /**
+     * Each Table as of the last batch committed at this time or before; the trailer tells which.
+     *
+     * @generated from field: google.protobuf.Timestamp as_of_time = 10;
+     */
+    value: Timestamp;
+    case: "asOfTime";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -819,7 +844,7 @@ export declare const QueryService: GenService<{
    * and ask for the rows behind the last one seen: `WHERE id > $1 ORDER BY id LIMIT 1000`.
    *
    * Errors: INVALID_SQL (also any other statement than one SELECT), TABLE_NOT_FOUND, PERMISSION_DENIED, QUERY_FAILED,
-   * QUERY_LIMIT, REVISION_NOT_REACHED, EPOCH_CHANGED, WAIT_TIMEOUT.
+   * QUERY_LIMIT, REVISION_NOT_REACHED, REVISION_EXPIRED, EPOCH_CHANGED, WAIT_TIMEOUT.
    *
    * @generated from rpc blasty.v1.QueryService.Query
    */

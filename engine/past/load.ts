@@ -1,0 +1,78 @@
+/** Fills the columns of one Table with its rows as of a revision: the last snapshot of the lake up to it, then the changes. */
+
+import { isBlastyError } from '../../base/errors.ts'
+import { expired } from '../lake/as-of.ts'
+import { readState } from '../lake/delta/state.ts'
+import { openSnapshotAt } from '../lake/snapshot.ts'
+import { ColumnTable } from '../replica/column-table.ts'
+import type { SqlDatabase } from '../replica/sql-database.ts'
+import type { Table } from '../table.ts'
+
+/** A Table and the revision at which it is wanted. */
+export type PastTable = { readonly table: Table; readonly revision: number }
+
+export type LoadOptions = {
+  /** Folder for files on their way. */
+  readonly scratch: string
+  readonly signal: AbortSignal
+  /** Called now and then; what it throws ends the loading. */
+  readonly check: () => Promise<void>
+}
+
+const maxStagedBytes = 32 * 1024 * 1024
+/** How often loading is begun in case that the lake is cleaned meanwhile. */
+const attempts = 2
+
+/**
+ * Loads the Table into the instance under its name, with the columns of the schema in force. A batch that ends behind the
+ * revision is left out as a whole.
+ * @throws REVISION_NOT_REACHED, REVISION_EXPIRED, LAKE_CORRUPT, what `check` throws, the signal's reason
+ */
+export async function loadPast(past: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryLoading(past, sql, options)
+    } catch (error) {
+      options.signal.throwIfAborted()
+      if (!isBlastyError(error, 'LAKE_CORRUPT', 'CURSOR_EXPIRED')) throw error
+      if (attempt < attempts) continue
+      const newest = isBlastyError(error, 'CURSOR_EXPIRED') ? await readState(past.table.lake) : undefined
+      throw newest === undefined ? error : await expired(past.table, `revision ${past.revision}`, newest)
+    }
+  }
+}
+
+async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
+  const { scratch, signal, check } = options
+  const { name, uid, epoch } = table.descriptor
+  const replica = await table.reached(revision, 'rows', signal)
+  const connection = await sql.connect()
+  try {
+    const columns = await ColumnTable.open(connection, { name, uid, epoch }, table.schemas)
+    const snapshot = await openSnapshotAt(table, revision, scratch)
+    if (snapshot !== undefined) {
+      const files = async function* () {
+        for await (const file of snapshot.files()) {
+          signal.throwIfAborted()
+          yield file
+          await check()
+        }
+      }
+      try {
+        await columns.load({ ...snapshot, files }, table.schemas.current)
+      } finally {
+        await snapshot.close()
+      }
+    }
+    for await (const batch of replica.source.changes(columns.revision, signal, revision)) {
+      columns.stage(batch)
+      if (columns.stagedBytes < maxStagedBytes) continue
+      await columns.tick()
+      await check()
+    }
+    signal.throwIfAborted()
+    if (columns.pending) await columns.tick()
+  } finally {
+    connection.closeSync()
+  }
+}
