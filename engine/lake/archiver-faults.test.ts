@@ -125,6 +125,8 @@ async function survives(from: Recorded, at: number, fault: StoreFault, cacheLost
       store.resume()
       if (fault.startsWith('paused')) await running.done
     }
+    // Also one that comes to stand still only now, in what it does behind the last commit.
+    store.resume()
     await store.release()
     await running.stop()
     await assertArchived(from, withLake(from, name))
