@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { objectStore } from '../../backends/object-store/store.ts'
 import { readState } from '../../engine/lake/delta/state.ts'
-import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
+import { AckLevel, type TablePosition } from '../../proto/gen/blasty/v1/common_pb.js'
 import type { AsOf, Client } from './client.ts'
 import { film, filmsTable } from './films.ts'
 import { openScene, type Scene } from './scene.ts'
@@ -102,6 +102,29 @@ export function describeLake(setting: () => Setting): void {
       )
       await assert.rejects(read({ case: 'asOfRevision', value: {} }), /as_of_revision: has no revision of .*films/)
       await assert.rejects(client.sql(statement, after, { case: 'asOfRevision', value: before }), /min_token/)
+    })
+
+    it('shows a join of Tables each at the revision that the token names', async () => {
+      await scene.apply({ ...filmsTable(), name: 'sequels' })
+      const owner = await scene.owner('films', 'sequels')
+      await scene.wait('table/sequels')
+      const positions = new Map<string, TablePosition | undefined>()
+      for (const name of ['films', 'sequels']) {
+        for (const title of ['1', '2', '3']) {
+          const { token } = await owner.table(name).put([film('tt6', { title: `${name} ${title}` })])
+          positions.set(`${name} ${title}`, token?.tables[0])
+        }
+      }
+      const chosen = ['films 1', 'sequels 2']
+      const tables = chosen.flatMap(title => positions.get(title) ?? [])
+      const { rows, token } = await owner.sql(
+        `SELECT f.title AS film, s.title AS sequel FROM films f JOIN sequels s USING (id) WHERE id = 'tt6'`,
+        undefined,
+        { case: 'asOfRevision', value: { tables } },
+      )
+      assert.deepEqual(rows, [{ film: 'films 1', sequel: 'sequels 2' }])
+      const revisions = (some: readonly TablePosition[]) => new Set(some.map(({ revision }) => revision))
+      assert.deepEqual(revisions(token?.tables ?? []), revisions(tables))
     })
   })
 }
