@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { constants, hostname, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -46,6 +46,8 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   const serving: Serving[] = []
   const [host, port] = splitAddress(options.healthAddress)
   let started = false
+  // Where they share processors, who archives and indexes gives way to who answers. That it may not is no reason to end.
+  if (roles.every(role => role === 'worker')) setPriorityOf(constants.priority.PRIORITY_BELOW_NORMAL, log)
   const metrics = createMetrics()
   const health = await startHealthServer({
     host,
@@ -66,6 +68,14 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
     cut.unref()
     for (const one of serving.reverse()) await one.close()
     await health.close()
+  }
+}
+
+function setPriorityOf(priority: number, log: Logger): void {
+  try {
+    setPriority(priority)
+  } catch (error) {
+    log.info({ err: error }, 'the priority of this process stays as it is')
   }
 }
 
