@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc from '../test/random.ts'
 import { type ExternalKind, externalName, type Identity } from './names.ts'
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/)

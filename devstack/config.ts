@@ -21,10 +21,10 @@ export type DevConfig = {
   readonly stackFile: string | undefined
   /** Servers that a test run starts, of `kubernetes nats objectStore search` (`BLASTY_TEST_SERVERS`); unset = all. */
   readonly testServers: readonly string[] | undefined
-  /** How many random histories of a kind a campaign runs, with every fault at every place (`BLASTY_TEST_RUNS`); unset = a few. */
+  /** How many random cases of a property a campaign tries, with every fault at every place (`BLASTY_TEST_RUNS`); unset = a few. */
   readonly testRuns: number | undefined
-  /** Seed of the random histories (`BLASTY_TEST_SEED`), as a failure tells it; unset = another each time. */
-  readonly testSeed: number | undefined
+  /** Seed of random cases (`BLASTY_TEST_SEED`), as a failure tells it, or `random`: another each time; unset = always the same. */
+  readonly testSeed: number | 'random' | undefined
 }
 
 /** Name of the variable that tells tests where the description of their stack lies. */
@@ -53,7 +53,7 @@ export function devConfig(env: NodeJS.ProcessEnv = process.env): DevConfig {
       ?.split(/[\s,]+/)
       .filter(name => name !== ''),
     testRuns: whole('BLASTY_TEST_RUNS'),
-    testSeed: whole('BLASTY_TEST_SEED'),
+    testSeed: text('BLASTY_TEST_SEED') === 'random' ? 'random' : whole('BLASTY_TEST_SEED'),
   }
 }
 

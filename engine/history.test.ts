@@ -8,8 +8,8 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { publish } from '../backends/streams/publish.ts'
+import fc, { runs } from '../test/random.ts'
 import { type RouterStart, route } from './feed/router.ts'
 import {
   checkpointSubject,
@@ -357,7 +357,7 @@ for (const from of ['Snapshot', 'Revision'] as const) {
     const start: RouterStart = from === 'Snapshot' ? { from } : { from, revision: 0 }
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 8, maxLength: 40 }), commands => history(commands, start)),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     )
   })
 }

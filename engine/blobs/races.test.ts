@@ -5,8 +5,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
 import { patience } from '../testing.ts'
 import { storeBlob } from './blobs.ts'
@@ -255,7 +255,7 @@ async function playMany(place: () => BlobPlace, numRuns: number): Promise<Set<st
         for (const what of await play(place(), before, racing, choices)) seen.add(what)
       },
     ),
-    { numRuns },
+    { numRuns: runs(numRuns) },
   )
   return seen
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
 import type { Streams } from '../../backends/streams/connect.ts'
+import fc, { runs } from '../../test/random.ts'
 import type { RowChange } from '../log/writer.ts'
 import type { StoredRow } from '../replica/change.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
@@ -247,7 +247,7 @@ test('a durable Subscription holds each event once, however often its router is 
         await close()
       },
     ),
-    { numRuns: 15 },
+    { numRuns: runs(15) },
   )
 })
 

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { BlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import { RowPacker } from '../log/packed.ts'
 import { parsed } from '../schema/parsed.ts'
 import { rowCodec } from '../schema/rows.ts'
@@ -221,7 +221,7 @@ test('a line of JSON is the row, to the byte, or the error that the row by itsel
         expected,
       )
     }),
-    { numRuns: 20_000 },
+    { numRuns: runs(20_000) },
   )
 })
 
@@ -272,7 +272,7 @@ test('many lines, cut into chunks anywhere, are the same rows in the same order'
         assert.equal(packed.bodies.map(String).join(), arrayOf(expected))
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   )
 })
 
@@ -297,7 +297,7 @@ test('a line of text is a row with that text, whatever characters it holds', () 
         )
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   )
 })
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc from '../../test/random.ts'
 import { planCompaction } from './compaction.ts'
 import type { AddFile } from './delta/actions.ts'
 

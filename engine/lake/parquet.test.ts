@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import { rowCodec } from '../schema/rows.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
 import { eventSchema, filmSchema, temporaryFolder } from '../testing.ts'
@@ -126,7 +126,7 @@ test('rows of every type come back from a file as they were written', () =>
           ]),
         )
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     )
   }))
 

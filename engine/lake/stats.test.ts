@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import { rowCodec } from '../schema/rows.ts'
 import type { Column, Row, TableSchema } from '../schema/schema.ts'
 import { temporaryFolder } from '../testing.ts'
@@ -234,7 +234,7 @@ test('every row of a file lies within the bounds that are told of it', async () 
         }
         assert.deepEqual([numbers.minValues._revision, numbers.maxValues._revision], ['1', String(rows.length)])
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   } finally {
     files.close()

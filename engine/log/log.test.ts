@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import { TableReplica } from '../replica/replica.ts'
 import { filmSchema, patience, type TestLog, temporaryFolder, testLog } from '../testing.ts'
 import { raiseFloor } from './control.ts'
@@ -220,7 +220,7 @@ test('random histories of writes, conditions, retries, races and purges end as a
       await replica.close()
       await on.close()
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   )
 })
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import { writeCheckpoint } from '../lake/delta/checkpoint.ts'
 import { cleanLog } from '../lake/delta/clean-up.ts'
 import { readState } from '../lake/delta/state.ts'
@@ -62,6 +62,8 @@ async function archive({ lake, table }: Scene, revision: number): Promise<void> 
 }
 
 async function purge({ lake }: Scene, archived: number): Promise<void> {
+  const { state } = await lake.on.streams.admin.streams.info(lake.on.log.stream)
+  if (state.first_seq > archived) return // as before: there is nothing left to purge
   const upTo = await purgeLog(lake.on.log, archived, { retentionSeconds: 0, now: Date.now() + 60_000 })
   assert.equal(upTo, archived)
 }
@@ -153,7 +155,7 @@ test('a keyed Table at every revision and time is what it was, in the lake or no
         await checkAll(on, lake.open('fresh'), states, times, statement)
       }),
     ),
-    { numRuns: 3, endOnFailure: true },
+    { numRuns: runs(3), endOnFailure: true },
   )
 })
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import type { Row } from '../schema/schema.ts'
 import { lockdownStatements } from '../sql/lockdown.ts'
 import { quoteText } from '../sql/quote.ts'
@@ -91,7 +91,7 @@ test('a predicate selects the same rows as text, as SQL and as a JavaScript test
         }
       },
     ),
-    { numRuns: Number(process.env.PREDICATE_RUNS ?? 60) },
+    { numRuns: runs(60) },
   )
   assert.ok(seen.agreed > 10 * (seen.refused + seen.failing) || seen.agreed > 200, JSON.stringify(seen))
 })

@@ -1,6 +1,6 @@
 /** Texts of predicates over the test schema, for the property tests. */
 
-import fc from 'fast-check'
+import fc from '../../test/random.ts'
 import type { Column, Json } from '../schema/schema.ts'
 import { quoteText } from '../sql/quote.ts'
 import { canonical, date, decimal, double, int32, int64, testSchema, text, timestamp, uuids } from './arbitrary.ts'

@@ -1,6 +1,6 @@
 /** A schema of every type and, for the property tests, rows full of the values that go wrong. */
 
-import fc from 'fast-check'
+import fc from '../../test/random.ts'
 import type { Column, Json, Row, TableSchema } from '../schema/schema.ts'
 
 const column = (name: string, field: number, type: Column['type'], precision?: number, scale?: number): Column => ({

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
 import { testStack } from '../../devstack/testing.ts'
+import fc, { runs } from '../../test/random.ts'
 import type { Row } from '../schema/schema.ts'
 import { row, testSchema } from './arbitrary.ts'
 import { predicateText } from './arbitrary-predicate.ts'
@@ -86,7 +86,7 @@ test('a filter finds the rows that the predicate selects, and never a document w
       assert.deepEqual(await found(filter.text), expected(filter.predicate), `${text}\n${filter.text}`)
       seen.compared += 1
     }),
-    { numRuns: Number(process.env.PREDICATE_RUNS ?? 300) },
+    { numRuns: runs(300) },
   )
   assert.ok(seen.compared > seen.unsupported, JSON.stringify(seen))
 })

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import type { Column, Json } from '../schema/schema.ts'
 import { canonical, testSchema } from './arbitrary.ts'
 import type { ComparisonOperator } from './ast.ts'
@@ -26,7 +26,7 @@ test('the hidden text of a smaller value is smaller, of an equal one equal', () 
       const [left, right] = [encode(column, a), encode(column, b)]
       assert.deepEqual([left < right, left === right], [holds(column, a, '<', b), holds(column, a, '=', b)])
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   )
 })
 

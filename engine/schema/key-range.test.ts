@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { BlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import { keyEncoder } from './key.ts'
 import { type KeyBounds, keyRange, successor } from './key-range.ts'
 import { rowCodec } from './rows.ts'
@@ -64,7 +64,7 @@ test('exactly the keys that fulfil every bound lie in a range', () => {
         (range.end === undefined || bytes.compare(range.end) < 0)
       assert.equal(inside, expected)
     }),
-    { numRuns: 20_000 },
+    { numRuns: runs(20_000) },
   )
 })
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
-import fc from 'fast-check'
 import { isBlastyError } from '../../base/errors.ts'
+import fc, { runs } from '../../test/random.ts'
 import { keyDecoder, keyEncoder } from './key.ts'
 import type { Column, Row, TableSchema } from './schema.ts'
 
@@ -101,7 +101,7 @@ test('encoded keys sort as the database sorts the tuples, and differ exactly whe
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
   connection.closeSync()
   instance.closeSync()

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import { rowCodec } from './rows.ts'
 import type { Column, TableSchema } from './schema.ts'
 
@@ -27,6 +27,6 @@ test('the text of a row has every column of the schema, as decoding it has', () 
       const codec = rowCodec(schemaOf(now), 'test/rows')
       assert.equal(codec.text(body), JSON.stringify(codec.decode(body)))
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   )
 })

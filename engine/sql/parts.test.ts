@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import { partsOf, type RowsPart } from './parts.ts'
 
 const row = fc.record({
@@ -54,6 +54,6 @@ test('parts are the rows in their order, none of them larger than a message unle
         assert.ok(part.count > 0 || rows.length === 0)
       }
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import fc from 'fast-check'
+import fc, { runs } from '../../test/random.ts'
 import { lockdownStatements } from './lockdown.ts'
 import { createMacros } from './macros.ts'
 
@@ -85,7 +85,7 @@ test('the trend is the line of least squares', async () => {
       close(trend.r2, r2, 'r2')
       assert.equal(Number(trend.n), list.length)
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 
@@ -100,7 +100,7 @@ test('the target is reached where the line meets it, and never when it met it be
       if (day < first || day > 2_900_000 - 20_454) assert.ok(reached === null || day > 2_900_000 - 20_454, `${reached}`)
       else close((Number(reached) - start) / 86_400_000, day, 'day')
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 
@@ -199,7 +199,7 @@ test('exponential smoothing is its recurrence', async () => {
         close(Number(reader.getRowsJson()[0]?.[0]), smoothed(values, percent / 100), 'level')
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { tableNames } from '../../engine/schema/service-names.ts'
+import fc, { runs } from '../../test/random.ts'
 import { defaultJsonName, fieldNames } from './names.ts'
 
 const letters = 'ab1z'
@@ -34,7 +34,7 @@ describe('names of generated services', () => {
         assert.notEqual(one.service, other.service)
         assert.notEqual(one.path, other.path)
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 
@@ -80,7 +80,7 @@ describe('names of fields', () => {
         const json = [...fieldNames(given).values()].map(name => defaultJsonName(name).toLowerCase())
         assert.equal(new Set(json).size, given.length)
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     )
   })
 
@@ -91,7 +91,7 @@ describe('names of fields', () => {
         const after = fieldNames(given)
         for (const [column, field] of before) assert.equal(after.get(column), field)
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     )
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../../base/errors.ts'
+import fc from '../../../test/random.ts'
 import { type Action, logicalFile, parseActions, serialiseActions } from './actions.ts'
 import { checkProtocol, lakeProtocol } from './protocol.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
 import { isBlastyError } from '../../../base/errors.ts'
+import fc, { runs } from '../../../test/random.ts'
 import { emptyVector, packVectors, readVector, vectorFile } from './deletion-vector.ts'
 import type { DeltaLake } from './lake.ts'
 import { RowSet } from './row-set.ts'
@@ -75,7 +75,7 @@ test('bytes that are cut off or changed are refused or are another vector, never
         assert.ok(error instanceof RangeError)
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   )
 })
 

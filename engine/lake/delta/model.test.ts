@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import fc from 'fast-check'
+import fc, { runs } from '../../../test/random.ts'
 import { temporaryFolder } from '../../testing.ts'
 import { type Action, type AddFile, logicalFile, type RemoveFile, type Txn } from './actions.ts'
 import { writeCheckpoint } from './checkpoint.ts'
@@ -146,6 +146,6 @@ async function run(lake: DeltaLake, steps: readonly Step[]): Promise<void> {
 test('whatever is committed, checkpointed and cleaned up, every kept version reads as the model says', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 10 }), steps => run(anotherLake(own.lake), steps)),
-    { numRuns: 12 },
+    { numRuns: runs(12) },
   )
 })
