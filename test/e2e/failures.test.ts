@@ -1,5 +1,6 @@
 /** What may go wrong, on one stack: servers and roles die under load, and what Blasty made vanishes behind its back. */
 import { after, before } from 'node:test'
+import { describeInTwos } from './in-twos.ts'
 import { openSetting, type Setting } from './setting.ts'
 import { describeUnderLoad } from './under-load.ts'
 import { describeVanished } from './vanished.ts'
@@ -16,4 +17,5 @@ before(async () => {
 after(() => setting?.[Symbol.asyncDispose]())
 
 describeUnderLoad(opened)
+describeInTwos(opened)
 describeVanished(opened)

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { type StackWith, withParts } from '../../devstack/info.ts'
 import { type Roles, startRoles } from '../../devstack/roles.ts'
+import type { ServerControl } from '../../devstack/server.ts'
 import { type Stack, startStack, wholeStack } from '../../devstack/stack.ts'
 
 export type WholeInfo = StackWith<'kubernetes' | 'nats' | 'objectStore' | 'search'>
@@ -81,5 +82,15 @@ export async function eventually<T>(
     if (answer !== undefined && answer !== false) return answer
     if (Date.now() > end) throw new Error(`not in ${seconds} seconds: ${what}`)
     await new Promise(resolve => setTimeout(resolve, 25))
+  }
+}
+
+/** Kills a server or role, and starts it again whatever happens meanwhile. */
+export async function away(server: ServerControl, meanwhile: () => Promise<void>): Promise<void> {
+  await server.kill()
+  try {
+    await meanwhile()
+  } finally {
+    await server.start()
   }
 }

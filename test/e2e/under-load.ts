@@ -1,14 +1,13 @@
 /** Servers and roles die under a steady load: nothing acknowledged is lost, and nothing happens twice. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { ServerControl } from '../../devstack/server.ts'
 import { BlobService } from '../../proto/gen/blasty/v1/blob_service_pb.js'
 import { type Client, openClient } from './client.ts'
 import { ledgerResources } from './ledger.ts'
 import { type Load, startLoad } from './load.ts'
 import { type CuttingProxy, cuttingProxy } from './proxy.ts'
 import { openScene, type Scene } from './scene.ts'
-import type { Setting } from './setting.ts'
+import { away, type Setting } from './setting.ts'
 import { refused } from './writes.ts'
 
 export function describeUnderLoad(opened: () => Setting): void {
@@ -105,16 +104,7 @@ export function describeUnderLoad(opened: () => Setting): void {
     it('and everything that was acknowledged is there, once, wherever one looks', async () => {
       await load.stop()
       await load.check()
+      assert.ok(load.restarts() > 0, 'the Watch was never interrupted')
     })
   })
-}
-
-/** Kills a server, and starts it again whatever happens meanwhile. */
-async function away(server: ServerControl, meanwhile: () => Promise<void>): Promise<void> {
-  await server.kill()
-  try {
-    await meanwhile()
-  } finally {
-    await server.start()
-  }
 }
