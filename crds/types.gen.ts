@@ -127,7 +127,7 @@ export type AccessPolicyRule = {
    */
   actions: ('Get' | 'List' | 'Query' | 'Search' | 'Subscribe' | 'Put' | 'Delete' | 'ReadBlob' | 'WriteBlob')[]
   /**
-   * Condition in SQL on the rows that may be read, and on the old row of a write. Not built in this version.
+   * Condition in SQL on the rows that may be read, and on the old row of a write. Unset: all rows. In this version with Get, List and Query only.
    */
   where?: string
   /**
@@ -135,7 +135,7 @@ export type AccessPolicyRule = {
    */
   check?: string
   /**
-   * Names of the columns that may be seen. Unset: all. Not built in this version.
+   * Names of the columns that may be seen, besides the primary key; the others are null, or are not there. Unset: all. In this version with Get, List and Query only.
    *
    * Items: Name of a column.
    */

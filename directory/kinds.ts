@@ -1,6 +1,6 @@
 /** The custom resources and what else is read of Kubernetes, and the indexes over their caches. */
 
-import type { AccessPolicy, BackendClass, Index, Subscription, Table } from '../crds/types.gen.ts'
+import type { AccessPolicy, AccessPolicyRule, BackendClass, Index, Subscription, Table } from '../crds/types.gen.ts'
 import { defineIndex, defineKind, type KubeObject } from '../operator/mod.ts'
 
 const own = { group: 'blasty.dev', version: 'v1alpha1' } as const
@@ -52,6 +52,18 @@ const tableKey = (object: { metadata: { namespace: string }; spec: { tableRef: {
 /** Indexes and Subscriptions by the key of their Table. */
 export const indexesByTable = defineIndex(indexes, tableKey)
 export const subscriptionsByTable = defineIndex(subscriptions, tableKey)
+
+/** The actions that `where` and `columns` of an AccessPolicy's rule can limit; the others are allowed on a whole Table or not at all. */
+export const limitableActions = [
+  'Get',
+  'List',
+  'Query',
+] as const satisfies readonly AccessPolicyRule['actions'][number][]
+
+/** AccessPolicies by the keys of the Tables that they name. */
+export const policiesByTable = defineIndex(accessPolicies, ({ metadata, spec }) => [
+  ...new Set(spec.rules.flatMap(rule => rule.tables.names.map(name => `${metadata.namespace}/${name}`))),
+])
 
 export const tablesByUid = defineIndex(tables, table => [table.metadata.uid])
 export const indexesByUid = defineIndex(indexes, index => [index.metadata.uid])

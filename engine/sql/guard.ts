@@ -2,6 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import { judge } from './judge.ts'
+import { mentionedColumns } from './mentioned.ts'
 import { parseSql } from './parser.ts'
 import { regenerate } from './regenerate.ts'
 
@@ -16,6 +17,8 @@ export type GuardedQuery = {
   readonly tables: readonly string[]
   /** Identifiers of its parameters without the `$`, sorted. */
   readonly parameters: readonly string[]
+  /** What may be names of columns in it, lower case; undefined when it takes columns without naming them. */
+  readonly columns: ReadonlySet<string> | undefined
 }
 
 /** Judgements of texts that came lately: the answer depends on nothing but the text and what the caller may see. */
@@ -50,7 +53,8 @@ async function judgeQuery(sql: string, visible: ReadonlySet<string>): Promise<Gu
   judge(statement, visible, sql)
   const { text, statement: written } = await regenerate(parsed.json)
   const { tables, parameters } = judge(written, visible, text)
-  return { text, tables: [...tables].sort(), parameters: [...parameters].sort() }
+  const columns = mentionedColumns(written)
+  return { text, tables: [...tables].sort(), parameters: [...parameters].sort(), columns }
 }
 
 function problemOf({ problem, position }: { readonly problem: string; readonly position?: number }): string {

@@ -5,6 +5,7 @@ import { BlastyError } from '../../base/errors.ts'
 import { positionsTable, type SqlDatabase } from '../replica/sql-database.ts'
 import { type GuardedQuery, guardQuery } from './guard.ts'
 import type { MemoryWatch } from './memory-watch.ts'
+import { quoteIdentifier } from './quote.ts'
 import type { ColumnValues, ResultColumn } from './result.ts'
 import { resultWriter } from './result-writer.ts'
 
@@ -25,6 +26,9 @@ export type QueryEnd = {
 
 export type QueryParameters = readonly DuckDBValue[] | Readonly<Record<string, DuckDBValue>>
 
+/** A SELECT of what the caller may see of a Table, no more than the columns that are wanted (lower case; undefined: all). */
+export type CallersView = (table: string, wanted: ReadonlySet<string> | undefined) => string
+
 export type ResultFormat = 'columns' | 'arrow' | 'plan'
 
 export type QueryOptions = {
@@ -42,6 +46,8 @@ export type QueryOptions = {
   readonly maxRows: number
   /** Names of the Tables that the caller may read. */
   readonly visible: ReadonlySet<string>
+  /** Of which Tables the caller may see only a part. */
+  readonly views?: ReadonlyMap<string, CallersView>
   /** Makes the columns of a Table as new as the caller needs them, before they are read. */
   readonly freshen: (table: string, signal: AbortSignal) => Promise<void>
   /** How long the statement may wait, for its Tables and its turn, run and be read, in milliseconds; longer is QUERY_LIMIT. */
@@ -56,7 +62,8 @@ export type QueryOptions = {
  * @throws INVALID_SQL, TABLE_NOT_FOUND, UNSUPPORTED from the guard; QUERY_FAILED, QUERY_LIMIT; the signal's reason
  */
 export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart> {
-  const { text, tables, parameters: wanted } = options.guarded ?? (await guardQuery(options.sql, options.visible))
+  const guarded = options.guarded ?? (await guardQuery(options.sql, options.visible))
+  const { text, tables, parameters: wanted, columns } = guarded
   const values = bound(options.parameters, wanted)
   const timeout = AbortSignal.timeout(options.timeoutMillis)
   const exhausted = new AbortController()
@@ -68,13 +75,15 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
     const leave = await options.admit(signal)
     forget = options.memory.enter(() => exhausted.abort())
     const { format, maxRows } = options
-    yield* inTurn(database, leave, signal, connection => stream(connection, { text, tables, values, format, maxRows }))
+    const views = [...(options.views ?? [])].map(([table, select]): View => ({ table, select: select(table, columns) }))
+    const statement = { text, tables, values, format, maxRows, views }
+    yield* inTurn(database, leave, signal, connection => stream(connection, statement))
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (timeout.aborted)
       throw new BlastyError('QUERY_LIMIT', { limit: `${options.timeoutMillis / 1000} seconds` }, { cause: error })
     if (exhausted.signal.aborted) throw new BlastyError('QUERY_LIMIT', { limit: 'memory' }, { cause: error })
-    throw queryError(error)
+    throw queryError(error, (options.views?.size ?? 0) > 0)
   } finally {
     forget?.()
   }
@@ -132,7 +141,10 @@ async function* inTurn(
   }
 }
 
+type View = { readonly table: string; readonly select: string }
+
 type Statement = {
+  readonly views: readonly View[]
   readonly text: string
   readonly tables: readonly string[]
   readonly values: QueryParameters
@@ -141,12 +153,13 @@ type Statement = {
 }
 
 async function* stream(connection: DuckDBConnection, statement: Statement): AsyncGenerator<QueryPart> {
-  const { text, tables, values, format, maxRows } = statement
+  const { text, tables, values, format, maxRows, views } = statement
   const positions = await connection.runAndReadAll(
     `BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
   )
   const known = new Map(positions.getRowsJS().map(([name, revision]) => [String(name), Number(revision)]))
   const revisions = new Map(tables.map(table => [table, known.get(table) ?? 0]))
+  for (const view of views) await show(connection, view)
   const given = boundValues(values)
   const result = await connection.stream(format === 'plan' ? `EXPLAIN ${text}` : text, given.values, given.types)
   const writer = resultWriter(format, result.columnNames(), result.columnTypes())
@@ -165,6 +178,21 @@ async function* stream(connection: DuckDBConnection, statement: Statement): Asyn
   }
   yield* writer.end
   yield { kind: 'end', rows, truncated, revisions }
+}
+
+/**
+ * Puts what the caller may see of a Table before the Table itself, for this connection. It is made before anything of the statement runs:
+ * a view would be planned as one with the statement, whose expressions could then meet rows that the caller may not see, and tell of them by
+ * failing, by their plan or by its estimates.
+ */
+async function show(connection: DuckDBConnection, { table, select }: View): Promise<void> {
+  try {
+    await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} AS ${select}`)
+  } catch (error) {
+    if (!(error instanceof Error) || !/^(Binder|Catalog) Error/.test(error.message)) throw error
+    const problem = `table ${table} does not have the columns of the policy that lets you read it; try again if they are just being changed`
+    throw new BlastyError('QUERY_FAILED', { problem }, { cause: error })
+  }
 }
 
 /** By name or number, with the types that requests name: what is inferred from a value would differ from one to the next. */
@@ -196,10 +224,17 @@ export function bound(given: QueryParameters, wanted: readonly string[]): QueryP
   return given
 }
 
-function queryError(error: unknown): unknown {
+/** Errors that tell of the statement, not of values. */
+const aboutStatement = /^(Binder|Catalog|Parser|Not implemented) Error/
+
+/** `withheld`: what an error says of values is not for the caller, of whose Tables a policy shows a part. */
+function queryError(error: unknown, withheld: boolean): unknown {
   // DuckDB's are plain; a TypeError or the like is a fault of this program.
   if (!(error instanceof Error) || error.constructor !== Error) return error
   const [problem = ''] = error.message.split('\n')
   if (/^Out of Memory Error/.test(problem)) return new BlastyError('QUERY_LIMIT', { limit: 'memory' }, { cause: error })
-  return new BlastyError('QUERY_FAILED', { problem }, { cause: error })
+  if (!withheld || aboutStatement.test(problem)) return new BlastyError('QUERY_FAILED', { problem }, { cause: error })
+  const [kind = 'Error'] = problem.split(':')
+  const told = `${kind}: on which value is not told, since a policy limits what you may read`
+  return new BlastyError('QUERY_FAILED', { problem: told }, { cause: error })
 }

@@ -2,7 +2,7 @@
 
 import type { AccessPolicy } from '../../crds/types.gen.ts'
 import type { Identity } from './identity.ts'
-import { type Action, allowedActions, type TableName } from './policy.ts'
+import { type Allowed, allowedActions, type TableName } from './policy.ts'
 
 /** The policies there are, and word of every change. */
 export type PolicySource = {
@@ -16,7 +16,7 @@ const maxTables = 1_000
 export class Grants {
   readonly #policies: PolicySource
   readonly #now: () => number
-  #known = new WeakMap<Identity, Map<string, ReadonlySet<Action>>>()
+  #known = new WeakMap<Identity, Map<string, Allowed>>()
   /** When the next policy ends, in milliseconds since 1970. */
   #until = Number.NEGATIVE_INFINITY
 
@@ -27,14 +27,14 @@ export class Grants {
   }
 
   /** The actions that a caller may do on a Table at this moment. */
-  allowed(identity: Identity, table: TableName): ReadonlySet<Action> {
+  allowed(identity: Identity, table: TableName): Allowed {
     const now = this.#now()
     if (now >= this.#until) {
       this.#forget()
       this.#until = nextEnd(this.#policies.list(), now)
     }
     const name = `${table.namespace}/${table.name}`
-    const tables = this.#known.get(identity) ?? new Map<string, ReadonlySet<Action>>()
+    const tables = this.#known.get(identity) ?? new Map<string, Allowed>()
     const known = tables.get(name)
     if (known !== undefined) return known
     const allowed = allowedActions(identity, this.#policies.list(table.namespace), table, now)

@@ -109,26 +109,29 @@ function handlersOf(options: TableServicesOptions, { proto, namespace, name }: L
 
   return {
     get: (async (request: GetRequest, context: CallContext) => {
-      const served = scope.table(context.identity, ref, 'table', 'Get')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'Get')
+      const { served } = viewed
       const key = served.table.schemas.encodeKey(keyOf(served, request.key))
-      const { row, token } = await rowAt(served.table, key, request.minToken, context)
+      const { row, token } = await rowAt(viewed, key, request.minToken, context)
       return { row: typed(served, row), revision: BigInt(row.revision), token }
     }) as DynamicHandler,
 
     batchGet: (async ({ keys, minToken }: BatchGetRequest, context: CallContext) => {
-      const served = scope.table(context.identity, ref, 'table', 'Get')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'Get')
+      const { served } = viewed
       checkKeyCount(keys.length, 'keys')
       const encoded = keys.map((key, index) => served.table.schemas.encodeKey(keyOf(served, key, `keys[${index}]`)))
-      const { rows, token } = await rowsAt(served.table, encoded, minToken, context)
+      const { rows, token } = await rowsAt(viewed, encoded, minToken, context)
       const results = rows.map(row => (row ? { row: typed(served, row), revision: BigInt(row.revision) } : {}))
       return { results, token }
     }) as DynamicHandler,
 
     list: (async ({ pageSize, pageToken, minToken, ...range }: ListRequest, context: CallContext) => {
-      const served = scope.table(context.identity, ref, 'table', 'List')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'List')
+      const { served } = viewed
       const bounds = boundsOf(served.table.schemas.codec, proto.keyPrefix, range)
       const request = { pageSize, pageToken, minToken, bounds }
-      const { rows, nextPageToken, token } = await page(served.table, request, snapshots, context)
+      const { rows, nextPageToken, token } = await page(viewed, request, snapshots, context)
       return {
         rows: rows.map(row => typed(served, row)),
         revisions: rows.map(row => BigInt(row.revision)),

@@ -17,6 +17,7 @@ import {
 } from '../../proto/gen/blasty/v1/blob_service_pb.js'
 import type { CallContext } from '../grpc/context.ts'
 import { keyOf } from './json.ts'
+import { wholeTable } from './row-view.ts'
 import { rowAt } from './rows.ts'
 import type { Ref, Scope } from './scope.ts'
 import type { TokenMessage } from './token.ts'
@@ -69,7 +70,7 @@ export async function blobOf(
   if (column === undefined)
     throw new BlastyError('INVALID_ARGUMENT', { field: 'column', problem: 'is no Blob column of the table' })
   const { encoded } = keyOf(table, request.keyJson, 'key_json')
-  const { row } = await rowAt(table, encoded, request.minToken, context)
+  const { row } = await rowAt({ table, view: wholeTable }, encoded, request.minToken, context)
   const [named] = blobsOf(row.row(table.schemas.codec), [column.name])
   if (named === undefined) throw new BlastyError('BLOB_NOT_FOUND', { table: table.log.table })
   return { table, blob: named.blob }

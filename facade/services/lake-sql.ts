@@ -25,6 +25,13 @@ export function runsInTrino(tables: readonly ServedTable[]): boolean {
   return true
 }
 
+/** Trino reads whole Tables. */
+export const limitedInTrino = (): BlastyError =>
+  new BlastyError('UNSUPPORTED', {
+    what: 'SQL in Trino by a caller whose policy limits rows or columns',
+    instead: 'ask for a policy on the whole Table, or for a Table whose query.engine is Embedded',
+  })
+
 /** Trino's client for a Table. Throws TABLE_NOT_READY where its class has none, BACKEND_REFUSED for credentials it cannot be given. */
 export function trinoOf({ table, backends }: ServedTable): NonNullable<ServedTable['backends']['trino']> {
   if (backends.trino !== undefined) return backends.trino

@@ -7,12 +7,11 @@ import { parsed } from '../../engine/schema/parsed.ts'
 import type { Row } from '../../engine/schema/schema.ts'
 import type { Table } from '../../engine/table.ts'
 import type { Mutation, MutationService } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
-import type { Action } from '../auth/policy.ts'
 import type { ServiceImplementation } from '../grpc/context.ts'
 import { appendOnly, conditionOf } from './condition.ts'
 import { importRows } from './import.ts'
 import { ingestLines } from './ingest.ts'
-import type { Scope } from './scope.ts'
+import type { Scope, WholeAction } from './scope.ts'
 import type { Searchable } from './searchable.ts'
 import { write } from './write.ts'
 
@@ -40,7 +39,7 @@ export function mutationService(
   }
 }
 
-function actionsOf(mutations: readonly Mutation[]): [Action, ...Action[]] {
+function actionsOf(mutations: readonly Mutation[]): [WholeAction, ...WholeAction[]] {
   if (mutations.length > maxBatchRows) {
     throw new BlastyError('BATCH_TOO_LARGE', { limit: maxBatchRows, unit: 'mutations', actual: mutations.length })
   }

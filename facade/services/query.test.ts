@@ -39,7 +39,7 @@ before(async () => {
     log: { internalError: (id, path, error) => assert.fail(`${id} ${path} ${error}`) },
   })
   // No statement of these tests reads it; without one the caller could not ask anything.
-  const scope = { table: unused, visible: () => new Set(['films']) }
+  const scope = { readable: unused, visible: () => new Set(['films']) }
   server.add(QueryService, queryService(scope, new Snapshots(), databases, past))
   connection = connect(`127.0.0.1:${server.port}`)
 })

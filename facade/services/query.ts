@@ -27,7 +27,7 @@ import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
 import { asOfOf, Leased, notInTrino } from './as-of.ts'
 import { keyOf, rowMessage } from './json.ts'
 import { boundsOf } from './key-bounds.ts'
-import { pinned, runsInTrino, trinoOf } from './lake-sql.ts'
+import { limitedInTrino, pinned, runsInTrino, trinoOf } from './lake-sql.ts'
 import { checkKeyCount, page, rowAt, rowsAt } from './rows.ts'
 import { patiently, type Scope } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -36,7 +36,7 @@ import { positionOf, wantedRevision } from './token.ts'
 /** Longest run of one statement, in milliseconds. */
 const queryMillis = 60_000
 
-type Reads = Pick<Scope, 'table' | 'visible'>
+type Reads = Pick<Scope, 'readable' | 'visible'>
 
 export function queryService(
   scope: Reads,
@@ -48,23 +48,26 @@ export function queryService(
   return {
     query: (request, context) => query(scope, databases, past, turns, request, context),
     async get({ table: ref, keyJson, minToken }, context) {
-      const { table } = scope.table(context.identity, ref, 'table', 'Get')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'Get')
+      const { table } = viewed
       const { encoded } = keyOf(table, keyJson, 'key_json')
-      const { row, token } = await rowAt(table, encoded, minToken, context)
+      const { row, token } = await rowAt(viewed, encoded, minToken, context)
       return { row: rowMessage(table, row), token }
     },
     async batchGet({ table: ref, keysJson, minToken }, context) {
-      const { table } = scope.table(context.identity, ref, 'table', 'Get')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'Get')
+      const { table } = viewed
       checkKeyCount(keysJson.length, 'keys_json')
       const keys = keysJson.map((text, index) => keyOf(table, text, `keys_json[${index}]`).encoded)
-      const { rows, token } = await rowsAt(table, keys, minToken, context)
+      const { rows, token } = await rowsAt(viewed, keys, minToken, context)
       return { results: rows.map(row => (row === undefined ? {} : { row: rowMessage(table, row) })), token }
     },
     async list({ table: ref, pageSize, pageToken, minToken, range }, context) {
-      const { table } = scope.table(context.identity, ref, 'table', 'List')
+      const viewed = await scope.readable(context.identity, ref, 'table', 'List')
+      const { table } = viewed
       const bounds = boundsOf(table, range)
       const request = { pageSize, pageToken, minToken, bounds }
-      const { rows, nextPageToken, token } = await page(table, request, snapshots, context)
+      const { rows, nextPageToken, token } = await page(viewed, request, snapshots, context)
       return { rows: rows.map(row => rowMessage(table, row)), nextPageToken, token }
     },
   }
@@ -80,8 +83,6 @@ async function* query(
 ) {
   const { namespace, sql, minToken } = request
   if (namespace === '') throw new BlastyError('INVALID_ARGUMENT', { field: 'namespace', problem: 'is required' })
-  const servedOf = (name: string) => scope.table(context.identity, { namespace, name }, 'sql', 'Query')
-  const tableOf = (name: string) => servedOf(name).table
   const visible = scope.visible(context.identity, namespace, 'Query')
   const common = {
     parameters: parametersOf(request),
@@ -91,9 +92,28 @@ async function* query(
     signal: context.signal,
   }
   const guarded = await guardQuery(sql, visible)
-  const tables = guarded.tables.map(servedOf)
+  const readable = new Map(
+    await Promise.all(
+      guarded.tables.map(async name => {
+        const one = await scope.readable(context.identity, { namespace, name }, 'sql', 'Query')
+        return [name, one] as const
+      }),
+    ),
+  )
+  const readableOf = (name: string) => {
+    const one = readable.get(name)
+    if (one === undefined) throw new BlastyError('TABLE_NOT_FOUND', { table: name })
+    return one
+  }
+  const tableOf = (name: string) => readableOf(name).table
+  const tables = [...readable.values()]
   const [first] = tables
-  const lake = first !== undefined && runsInTrino(tables) ? trinoOf(first) : undefined
+  const lake =
+    first !== undefined && runsInTrino(tables.map(({ served }) => served)) ? trinoOf(first.served) : undefined
+  const views = new Map(
+    [...readable].flatMap(([name, { view }]) => (view.select === undefined ? [] : [[name, view.select] as const])),
+  )
+  if (lake !== undefined && views.size > 0) throw limitedInTrino()
   const asOf = asOfOf(request)
   if (asOf !== undefined && lake !== undefined) throw notInTrino()
   using state = new Leased()
@@ -101,6 +121,7 @@ async function* query(
     ...common,
     sql,
     guarded,
+    views,
     memory: databases.memory,
     visible,
     database: async (names: readonly string[], signal: AbortSignal) => {
@@ -132,7 +153,7 @@ async function* query(
           query: guarded,
           client: lake.client(),
           pin: (name, signal) => {
-            const served = servedOf(name)
+            const { served } = readableOf(name)
             return pinned(served, wantedRevision(minToken, served.table), { signal, deadline: context.deadline })
           },
           admit: signal => turns.enter(namespace, signal),

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { isBlastyError } from '../../base/errors.ts'
 import type { KeyBounds } from '../../engine/schema/key-range.ts'
 import { patience } from '../../engine/testing.ts'
+import { wholeTable } from './row-view.ts'
 import { type Page, page, rowsAt } from './rows.ts'
 import { Snapshots } from './snapshots.ts'
 import { callContext, type ServedForTest, servedTable } from './testing.ts'
@@ -20,7 +21,8 @@ const list = (
   pageToken = '',
   pageSize = 10,
   bounds?: KeyBounds,
-): Promise<Page> => page(table, { pageSize, pageToken, minToken: undefined, bounds }, snapshots, callContext())
+): Promise<Page> =>
+  page({ table, view: wholeTable }, { pageSize, pageToken, minToken: undefined, bounds }, snapshots, callContext())
 
 test('all pages show the revision of the first, while rows are written and others list', async () => {
   const served = await servedTable()
@@ -176,12 +178,14 @@ test('many keys are read at one revision, missing ones are told, and too much fo
   const { uid: tableUid, epoch } = table.descriptor
   const minToken = { tables: [{ tableUid, epoch, revision: BigInt(revision) }] }
   const keys = (...ids: string[]) => ids.map(id => encodeKey({ id }))
-  const { rows } = await rowsAt(table, keys('b', 'none', 'a', 'b'), minToken, callContext())
+  const { rows } = await rowsAt({ table, view: wholeTable }, keys('b', 'none', 'a', 'b'), minToken, callContext())
   assert.deepEqual(
     rows.map(row => row?.row(codec).year),
     [2, undefined, 1, 2],
   )
   const many = keys(...Array.from({ length: 40 }, () => 'big'))
-  await assert.rejects(rowsAt(table, many, minToken, callContext()), error => isBlastyError(error, 'BATCH_TOO_LARGE'))
+  await assert.rejects(rowsAt({ table, view: wholeTable }, many, minToken, callContext()), error =>
+    isBlastyError(error, 'BATCH_TOO_LARGE'),
+  )
   await served.on.close()
 })

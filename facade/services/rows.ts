@@ -1,5 +1,6 @@
 /** Reading rows by key: one, many at one revision, and pages of a range. */
 
+import { setImmediate } from 'node:timers/promises'
 import { BlastyError } from '../../base/errors.ts'
 import type { StoredRow } from '../../engine/replica/change.ts'
 import type { TableReplica } from '../../engine/replica/replica.ts'
@@ -8,6 +9,7 @@ import { type KeyBounds, type KeyRange, keyRange } from '../../engine/schema/key
 import type { Table } from '../../engine/table.ts'
 import type { CallContext } from '../grpc/context.ts'
 import { type PageCursor, pageCursor, pageToken, sameRange } from './page-token.ts'
+import type { Viewed } from './row-view.ts'
 import { patiently } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type TokenMessage, tokenOf, wantedRevision } from './token.ts'
@@ -34,9 +36,9 @@ async function replicaAt(table: Table, minToken: TokenMessage, context: CallCont
   )
 }
 
-/** The rows with these keys, all as of one revision. Throws BATCH_TOO_LARGE when they are too many bytes for one answer. */
+/** What the caller sees of the rows with these keys, all as of one revision. Throws BATCH_TOO_LARGE when they are too many bytes for one answer. */
 export async function rowsAt(
-  table: Table,
+  { table, view }: Viewed,
   keys: readonly Buffer[],
   minToken: TokenMessage,
   context: CallContext,
@@ -45,7 +47,8 @@ export async function rowsAt(
   // Nothing is awaited from here on, so nothing changes between the first row and the last.
   let bytes = 0
   const rows = keys.map(key => {
-    const row = replica.get(key)
+    const stored = replica.get(key)
+    const row = stored && view.see(stored, table.schemas.codec)
     bytes += row?.body.length ?? 0
     if (bytes > maxAnswerBytes)
       throw new BlastyError('BATCH_TOO_LARGE', { limit: maxAnswerBytes, unit: 'bytes', actual: bytes })
@@ -55,10 +58,10 @@ export async function rowsAt(
 }
 
 /** The row with this key. Throws ROW_NOT_FOUND. */
-export async function rowAt(table: Table, key: Buffer, minToken: TokenMessage, context: CallContext) {
-  const { rows, token } = await rowsAt(table, [key], minToken, context)
+export async function rowAt(viewed: Viewed, key: Buffer, minToken: TokenMessage, context: CallContext) {
+  const { rows, token } = await rowsAt(viewed, [key], minToken, context)
   const [row] = rows
-  if (row === undefined) throw new BlastyError('ROW_NOT_FOUND', { table: table.log.table })
+  if (row === undefined) throw new BlastyError('ROW_NOT_FOUND', { table: viewed.table.log.table })
   return { row, token }
 }
 
@@ -82,7 +85,7 @@ export type Page = {
  * @throws INVALID_ARGUMENT, PAGE_TOKEN_EXPIRED, WAIT_TIMEOUT, REVISION_NOT_REACHED, EPOCH_CHANGED
  */
 export async function page(
-  table: Table,
+  { table, view }: Viewed,
   request: PageRequest,
   snapshots: Snapshots,
   context: CallContext,
@@ -94,36 +97,60 @@ export async function page(
     throw invalid('min_token', 'is not allowed beside page_token')
   const range = rangeOf(table, request.bounds, cursor)
   const replica = await replicaAt(table, request.minToken, context)
-  // Nothing is awaited from here on, so nobody else closes the snapshot.
   const snapshot = cursor === undefined ? replica.snapshot() : snapshots.find(table, cursor.revision)
   if (snapshot === undefined) throw expired(table, cursor)
-  const { rows, last } = rowsOf(snapshot, cursor?.after, range, size)
-  if (last !== undefined) snapshots.hold(table, snapshot)
-  else if (cursor === undefined) snapshot.close()
-  const { revision } = snapshot
-  const nextPageToken =
-    last === undefined || range === undefined ? '' : pageToken(table, { revision, after: last, range })
-  return { rows, nextPageToken, token: tokenOf(table, revision) }
+  const see = (row: StoredRow) => view.see(row, table.schemas.codec)
+  try {
+    const { rows, last } = await rowsOf(snapshot, cursor?.after, range, { size, see, signal: context.signal })
+    if (last !== undefined) snapshots.hold(table, snapshot)
+    else if (cursor === undefined) snapshot.close()
+    const { revision } = snapshot
+    const nextPageToken =
+      last === undefined || range === undefined ? '' : pageToken(table, { revision, after: last, range })
+    return { rows, nextPageToken, token: tokenOf(table, revision) }
+  } catch (error) {
+    if (cursor === undefined) snapshot.close()
+    throw error
+  }
 }
 
-/** The rows of a page; `last` is the key of the last one when more follow. An undefined range holds no key at all. */
-function rowsOf(
+/** Rows that are looked at in one go: of a Table of which a caller sees little, a page may take them all. */
+const rowsInOneGo = 2_000
+
+/**
+ * The rows of a page as the caller sees them; `last` is the key of the last one when more may follow. An undefined range holds no
+ * key at all. Throws TABLE_NOT_READY when the snapshot ends meanwhile; the signal's reason.
+ */
+async function rowsOf(
   snapshot: RowSnapshot,
   after: Buffer | undefined,
   range: KeyRange | undefined,
-  size: number,
-): { readonly rows: StoredRow[]; readonly last?: Buffer } {
+  { size, see, signal }: PageOptions,
+): Promise<{ readonly rows: StoredRow[]; readonly last?: Buffer }> {
   const rows: StoredRow[] = []
   let bytes = 0
   let last: Buffer | undefined
+  let looked = 0
   if (range === undefined) return { rows }
-  for (const { key, row } of snapshot.rows(after, range)) {
+  for (const { key, row: stored } of snapshot.rows(after, range)) {
     if (last !== undefined && (rows.length === size || bytes >= maxPageBytes)) return { rows, last }
+    if (++looked % rowsInOneGo === 0) {
+      await setImmediate()
+      signal.throwIfAborted()
+    }
+    const row = see(stored)
+    if (row === undefined) continue
     rows.push(row)
     bytes += row.body.length
     last = key
   }
   return { rows }
+}
+
+type PageOptions = {
+  readonly size: number
+  readonly see: (row: StoredRow) => StoredRow | undefined
+  readonly signal: AbortSignal
 }
 
 /** The range of the whole listing; undefined when no key can lie in it. */

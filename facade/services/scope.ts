@@ -1,16 +1,17 @@
 /** What every service shares: who may reach which Table, how a wait ends, and the filters in use. */
 
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { Index, Subscription } from '../../crds/types.gen.ts'
 import type { Directory, ServedTable } from '../../directory/directory.ts'
-import { accessPolicies, indexes, subscriptions, tables } from '../../directory/kinds.ts'
+import { accessPolicies, indexes, type limitableActions, subscriptions, tables } from '../../directory/kinds.ts'
 import type { RowTest } from '../../engine/feed/event.ts'
 import { type Predicate, parsePredicate, toTest } from '../../engine/predicate/predicate.ts'
 import { isTrue, keyFor } from '../../operator/mod.ts'
 import { Grants } from '../auth/grants.ts'
 import type { Identity } from '../auth/identity.ts'
-import { type Action, authorize, type TableName } from '../auth/policy.ts'
+import { type Action, type Allowed, authorize, type Limit, type TableName } from '../auth/policy.ts'
 import type { CallContext } from '../grpc/context.ts'
+import { limitedView, type Readable, type RowLimit, wholeTable } from './row-view.ts'
 
 /** A reference as requests carry it; unset fields are empty. */
 export type Ref = TableName | undefined
@@ -21,6 +22,10 @@ const defaultPatienceMillis = 30_000
 const answerMillis = 20
 const maxWhereLength = 8192
 const cachedFilters = 1000
+
+/** Actions that policies may limit to rows and columns, and those that are allowed on the whole of a Table or not at all. */
+type ReadAction = (typeof limitableActions)[number]
+export type WholeAction = Exclude<Action, ReadAction>
 
 export class Scope {
   readonly directory: Directory
@@ -33,7 +38,7 @@ export class Scope {
   }
 
   /** The actions a caller may do on a Table. */
-  allowed(identity: Identity, table: TableName): ReadonlySet<Action> {
+  allowed(identity: Identity, table: TableName): Allowed {
     return this.#grants.allowed(identity, table)
   }
 
@@ -41,13 +46,40 @@ export class Scope {
    * The Table, if the caller may do all the actions.
    * @throws INVALID_ARGUMENT, TABLE_NOT_FOUND, PERMISSION_DENIED, TABLE_NOT_READY, LOG_LOST; LAKE_LOST for who would write
    */
-  table(identity: Identity, ref: Ref, field: string, ...actions: [Action, ...Action[]]): ServedTable {
+  table(identity: Identity, ref: Ref, field: string, ...actions: [WholeAction, ...WholeAction[]]): ServedTable {
     const table = named(ref, field)
     const allowed = this.allowed(identity, table)
     for (const action of actions) authorize(identity, allowed, table, action)
     const served = this.#served(table)
     if (actions.some(action => writing.has(action))) refuseLost(served)
     return served
+  }
+
+  /**
+   * The Table, if the caller may read some of it, with what of it may be read.
+   * @throws as `table`; PERMISSION_DENIED when no limit of the policies fits the Table's columns
+   */
+  async readable(identity: Identity, ref: Ref, field: string, action: ReadAction): Promise<Readable> {
+    const table = named(ref, field)
+    const reach = authorize(identity, this.allowed(identity, table), table, action)
+    const served = this.#served(table)
+    if (reach === 'all') return { served, table: served.table, view: wholeTable }
+    const limits = await Promise.all(reach.map(limit => this.#limit(served, limit)))
+    const fitting = limits.filter(limit => limit !== undefined)
+    if (fitting.length > 0)
+      return { served, table: served.table, view: limitedView(served.table.schemas.current, fitting) }
+    const { namespace, name } = table
+    throw new BlastyError('PERMISSION_DENIED', { subject: identity.user, action, table: `${namespace}/${name}` })
+  }
+
+  /** A limit for the columns there are; undefined when its condition does not fit them: such a rule allows nothing. */
+  async #limit(served: ServedTable, { where = '', columns }: Limit): Promise<RowLimit | undefined> {
+    try {
+      return { ...(await this.filter(served, where)), columns }
+    } catch (error) {
+      if (isBlastyError(error, 'INVALID_PREDICATE', 'INVALID_ARGUMENT')) return undefined
+      throw error
+    }
   }
 
   /** Names of the Tables of a namespace that the caller may do `action` on. */

@@ -7,6 +7,7 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { eventSchema, filmSchema, patience } from '../../engine/testing.ts'
 import { type TestTable, testTable } from '../../engine/testing-table.ts'
 import type { CallContext } from '../grpc/context.ts'
+import { wholeTable } from './row-view.ts'
 import type { Scope } from './scope.ts'
 
 export function callContext(signal: AbortSignal = patience()): CallContext {
@@ -16,7 +17,7 @@ export function callContext(signal: AbortSignal = patience()): CallContext {
 export type ServedForTest = {
   readonly on: TestTable
   readonly served: ServedTable
-  readonly scope: Pick<Scope, 'table'>
+  readonly scope: Pick<Scope, 'table' | 'readable'>
   /** From now on the caller may do nothing. */
   readonly forbid: () => void
 }
@@ -32,11 +33,13 @@ export async function servedTable(
   // What the services under test do not look at, a cluster would have to make.
   const served = { table, backends: { streams: on.on.streams } } as unknown as ServedTable
   let allowed = true
-  const scope: Pick<Scope, 'table'> = {
-    table: () => {
-      if (!allowed) throw new BlastyError('TABLE_NOT_FOUND', { table: table.log.table })
-      return served
-    },
+  const whole = () => {
+    if (!allowed) throw new BlastyError('TABLE_NOT_FOUND', { table: table.log.table })
+    return served
+  }
+  const scope: Pick<Scope, 'table' | 'readable'> = {
+    table: whole,
+    readable: async () => ({ served: whole(), table, view: wholeTable }),
   }
   return {
     on,

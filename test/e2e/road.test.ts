@@ -5,6 +5,7 @@ import { describeBlobs } from './blobs.ts'
 import { describeCli } from './cli.ts'
 import { describeGenerated } from './generated.ts'
 import { describeLake } from './lake.ts'
+import { describeLimits } from './limits.ts'
 import { describeReads } from './reads.ts'
 import { openSetting, type Setting } from './setting.ts'
 import { describeWrites } from './writes.ts'
@@ -24,6 +25,7 @@ describeReads(opened)
 describeWrites(opened)
 describeLake(opened)
 describeGenerated(opened)
+describeLimits(opened)
 describeBlobs(opened)
 describeBadInput(opened)
 describeCli(opened)
