@@ -3,6 +3,7 @@
 import type { Bench } from './harness/bench.ts'
 import { filmsTable } from './harness/films.ts'
 import { startLoad } from './harness/load.ts'
+import { residentMegabytes } from './harness/memory.ts'
 import { processorSeconds } from './harness/processor.ts'
 import { readyTable } from './harness/resources.ts'
 import { interleaved } from './harness/rounds.ts'
@@ -64,10 +65,11 @@ export const get: Bench = async (environment, { rounds }, tell) => {
       ratio: medianRatio(measured.per_s, measured.echo),
       ...(processor.length > 0 ? { cpu_us: median(processor) } : {}),
       batch_rows_per_s: median(measured.batch),
+      ...(facade === undefined ? {} : { rss_mb: await residentMegabytes(facade) }),
     },
     notes: [
       `${rounds} interleaved rounds over ${rows} films; latencies at ${rate} reads a second from when each was due, ${counted.length} samples; per_s from ${concurrency} callers over one connection`,
-      `echo: a bare grpc-js server that answers ${replyBytes} bytes; batch: ${batch} keys a call; cpu_us: processor time of the facade a read`,
+      `echo: a bare grpc-js server that answers ${replyBytes} bytes; batch: ${batch} keys a call; cpu_us: processor time of the facade a read; rss_mb: its memory in the end`,
       'servers, facade, worker, operator and load share this machine',
     ],
   }

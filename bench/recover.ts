@@ -13,7 +13,7 @@ export const recover: Bench = async ({ stack }, { rounds }, tell) => {
     objectStore: { ...stack.objectStore, pathStyle: true },
     streams: { servers: stack.nats.servers, ...stack.nats.users.worker },
   }
-  const seconds = async (count: number, keyed: boolean): Promise<number> => {
+  const measure = async (count: number, keyed: boolean) => {
     await using load = await startLoad<Archiving>(new URL('load/archiving.ts', import.meta.url))
     tell(`filling and archiving ${count} rows`)
     await load.call('open', { ...setup, rows: count, keyed })
@@ -23,18 +23,23 @@ export const recover: Bench = async ({ stack }, { rounds }, tell) => {
       found.push(await load.call('recover', undefined as never))
       tell(`round ${round} of ${rounds}: ${found.at(-1)?.toFixed(2)} s`)
     }
+    const megabytes = await load.call('peakMegabytes', undefined as never)
     await load.call('close', undefined as never)
-    return median(found)
+    return { seconds: median(found), megabytes }
   }
+  const [appended, keyed] = [await measure(rows, false), await measure(keyedRows, true)]
   return {
     figures: {
-      seconds: await seconds(rows, false),
+      seconds: appended.seconds,
       rows,
-      keyed_seconds: await seconds(keyedRows, true),
+      rss_mb: appended.megabytes,
+      keyed_seconds: keyed.seconds,
       keyed_rows: keyedRows,
+      keyed_rss_mb: keyed.megabytes,
     },
     notes: [
       `median of ${rounds} replicas opened one after another with empty caches, until SQL answers; those of the keyed Table have their rows by key too`,
+      'rss_mb: the most memory during the last of them, of a process that has filled and archived the Table before',
     ],
   }
 }

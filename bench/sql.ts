@@ -2,6 +2,7 @@
 
 import type { Bench } from './harness/bench.ts'
 import { startLoad } from './harness/load.ts'
+import { residentMegabytes } from './harness/memory.ts'
 import { readyTable } from './harness/resources.ts'
 import { interleaved } from './harness/rounds.ts'
 import { median, medianRatio } from './harness/statistics.ts'
@@ -46,7 +47,8 @@ const queries: Readonly<Record<string, string>> = {
 }
 
 export const sql: Bench = async (environment, { rounds }, tell) => {
-  const { grpc, namespace } = environment
+  const { grpc, namespace, roles } = environment
+  const facade = roles?.of('facade').pid
   const token = await readyTable(environment, name, flightsTable)
   await using load = await startLoad<Querier>(new URL('load/querier.ts', import.meta.url))
   tell('importing three million flights')
@@ -81,10 +83,12 @@ export const sql: Bench = async (environment, { rounds }, tell) => {
       added_ms: median(added),
       worst_added_ms: Math.max(...added),
       import_rows_per_s: rows / seconds,
+      ...(facade === undefined ? {} : { rss_mb: await residentMegabytes(facade) }),
     },
     notes: [
       ...lines,
       `median of ${rounds} interleaved rounds over ${rows} flights; native: DuckDB in the client's process, the same rows on disk in the same order, ${limits.threads} threads, results read into columns`,
+      'rss_mb: memory of the facade in the end',
       `the mark of a query: at most ${markRatio} times native and ${markMillis} ms`,
       'servers, facade, worker, operator and load share this machine',
     ],

@@ -89,11 +89,9 @@ class Flights {
     const table = this.#table()
     const stop = new AbortController()
     const started = monotonicMillis()
-    const watching = setInterval(() => {
-      this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
-      // As a writer does that waits for the last row to be archived.
-      demandArchive(table, this.#last)
-    }, 50)
+    using _ = this.#watchMemory()
+    // As a writer does that waits for the last row to be archived.
+    const demanding = setInterval(() => demandArchive(table, this.#last), 50)
     let failure: unknown
     await archive({
       table,
@@ -110,7 +108,7 @@ class Flights {
       },
     })
     const took = monotonicMillis() - started
-    clearInterval(watching)
+    clearInterval(demanding)
     await table.close()
     if (failure !== undefined) throw failure
     return (this.#rows / took) * 1000
@@ -140,6 +138,7 @@ class Flights {
     }
     const folder = join(this.#folder, randomUUID())
     await mkdir(folder)
+    using _ = this.#watchMemory()
     const started = monotonicMillis()
     const sql = await openSqlDatabase(join(folder, 'bench.duckdb'), sqlLimits)
     const table = this.#table(folder, sql)
@@ -155,9 +154,23 @@ class Flights {
     return seconds
   }
 
-  /** The most memory that was resident while archiving, in megabytes. */
+  /** The most memory that was resident during the last measurement, in megabytes. */
   get peakMegabytes(): number {
     return this.#peak / 1024 / 1024
+  }
+
+  #watchMemory(): Disposable {
+    const look = () => {
+      this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
+    }
+    this.#peak = 0
+    const timer = setInterval(look, 50)
+    return {
+      [Symbol.dispose]: () => {
+        clearInterval(timer)
+        look()
+      },
+    }
   }
 
   async close(): Promise<void> {
