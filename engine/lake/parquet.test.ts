@@ -22,6 +22,8 @@ const schema: TableSchema = {
     { name: 'times', type: 'Array', items: { type: 'Timestamp' }, required: false, field: 24 },
     { name: 'poster', type: 'Blob', required: false, field: 25 },
     { name: 'big', type: 'Decimal', precision: 38, scale: 0, required: false, field: 26 },
+    { name: 'share', type: 'Decimal', precision: 38, scale: 38, required: false, field: 27 },
+    { name: 'shares', type: 'Array', items: { type: 'Decimal', precision: 4, scale: 4 }, required: false, field: 28 },
   ],
 }
 const codec = rowCodec(schema, 'test/films')
