@@ -85,3 +85,17 @@ export async function temporaryFolder(): Promise<{ path: string; remove: () => P
 
 /** A signal that gives up after a time no test should need. */
 export const patience = (): AbortSignal => AbortSignal.timeout(30_000)
+
+/** When the log stored a revision, cut off to the microsecond, as the server itself says it. */
+export async function storedTime({ streams, stream }: ChangeLog, revision: number): Promise<string> {
+  const message = await streams.admin.streams.getMessage(stream, { seq: revision })
+  const [, second, fraction = ''] = /^(.+T[\d:]+)(?:\.(\d+))?Z$/.exec(message?.timestamp ?? '') ?? []
+  if (second === undefined) throw new Error(`no message ${revision}`)
+  return `${second}.${fraction.padEnd(6, '0').slice(0, 6)}Z`
+}
+
+/** Microseconds since 1970 as a time of canonical JSON. */
+export const timeText = (micros: number): string => {
+  const millis = Math.floor(micros / 1000)
+  return `${new Date(millis).toISOString().slice(0, -1)}${String(micros - millis * 1000).padStart(3, '0')}Z`
+}

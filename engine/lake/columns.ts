@@ -51,8 +51,12 @@ const forms: Readonly<Record<Exclude<ScalarType, 'Decimal'>, Form>> = {
   Blob: { read: 'STRUCT(sha256 VARCHAR, size BIGINT, "type" VARCHAR)', json: escaped },
 }
 
+/** Where there are no digits before the point, DuckDB writes no zero there either. */
+const fraction = (value: string) => `'"' || replace(${value}::VARCHAR, '.', '0.') || '"'`
+
 function formOf({ type, precision = 38, scale = 0 }: Scalar): Form {
-  return type === 'Decimal' ? { read: `DECIMAL(${precision}, ${scale})`, json: quoted } : forms[type]
+  if (type !== 'Decimal') return forms[type]
+  return { read: `DECIMAL(${precision}, ${scale})`, json: precision === scale ? fraction : quoted }
 }
 
 function scalarOf(column: Column): Scalar {

@@ -87,7 +87,8 @@ async function* followOnce(
       batch = place?.batch
       records.push(recordOf(log, message))
       if (place?.last === false) continue
-      yield { revision: message.seq, commitTime: Math.floor(message.info.timestampNanos / 1000), records }
+      // The nanoseconds as the plain number that the client also has are rounded, now and then across a microsecond.
+      yield { revision: message.seq, commitTime: Number(message.timestampNanos / 1000n), records }
       records = []
     }
   } finally {

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { isBlastyError } from '../../base/errors.ts'
 import fc, { runs } from '../../test/random.ts'
 import { TableReplica } from '../replica/replica.ts'
-import { filmSchema, patience, type TestLog, temporaryFolder, testLog } from '../testing.ts'
+import { filmSchema, patience, storedTime, type TestLog, temporaryFolder, testLog, timeText } from '../testing.ts'
 import { raiseFloor } from './control.ts'
 import { follow } from './follower.ts'
 import { logState } from './log.ts'
@@ -271,6 +271,17 @@ test('a reader is handed whole batches, and revisions inside one belong to its e
     )
     assert.equal(batches[1]?.records.length, 501)
     assert.equal(many.first, one.revision + 1)
+  }))
+
+test('a batch was committed when the server stored it, to the microsecond', () =>
+  withWriter(async (on, writer) => {
+    const revisions: number[] = []
+    for (let year = 0; year < 50; year++) revisions.push((await writer.write([put('a', year)], options())).revision)
+    const batches = await readTo(on, revisions.at(-1) ?? 0)
+    assert.deepEqual(
+      batches.map(({ commitTime }) => timeText(commitTime)),
+      await Promise.all(revisions.map(revision => storedTime(on.log, revision))),
+    )
   }))
 
 test('a full log refuses writes and keeps what it holds', () =>

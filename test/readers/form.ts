@@ -6,14 +6,19 @@ import type { LakeReader, LakeRow } from './reader.ts'
 
 /**
  * Rows of a reader in canonical JSON, only the columns of the schema: a JSON column's text becomes its value, a blob's size
- * a number, -0 is 0. Throws a `ValueProblem` for a value that no row of a Table may hold.
+ * a number, -0 is 0. Throws a `ValueProblem` for a value that no row of a Table may hold, but for a time that was rounded up to
+ * the year 10000.
  */
 export function canonicalRows(schema: TableSchema, rows: readonly LakeRow[]): Row[] {
   return rows.map(row => mapColumns(schema, row, canonical))
 }
 
+/** What the last half millisecond of the year 9999 is rounded up to; no row of a Table may hold it. */
+const beyondTimes = '+010000-01-01T00:00:00.000000Z'
+
 function canonical(type: ValueType, value: Json): Json {
   if (type.type === 'JSON' && typeof value === 'string') return normaliserOf(type)(JSON.parse(value))
+  if (type.type === 'Timestamp' && value === beyondTimes) return value
   if (type.type === 'Blob' && isStruct(value)) return normaliserOf(type)({ ...value, size: Number(value.size) })
   return normaliserOf(type)(value)
 }
