@@ -62,6 +62,7 @@ export class News {
   #healthOf(report: Exclude<Report, { kind: 'member' | 'served' }>, present: boolean): string {
     if (!present) return 'gone'
     if (report.kind === 'lake') return `${report.version >= 0 ? 'open' : 'closed'} ${report.error ?? ''}`
+    if (report.kind === 'expiry') return `expiring ${report.error ?? ''}`
     if (report.kind !== 'table') {
       const index = this.#operator.read(indexes).by(indexesByUid, uidOf(report))[0]
       // An Index that is not filled yet may be with any progress.
@@ -83,7 +84,7 @@ export class News {
     return table?.status?.progress?.revision === String(revision) && roomy !== full
   }
 
-  #look(kind: 'served' | 'table' | 'lake' | 'index' | 'subscription', uid: string): void {
+  #look(kind: 'served' | 'table' | 'lake' | 'expiry' | 'index' | 'subscription', uid: string): void {
     this.#stale.get(uid)?.()
     this.#stale.delete(uid)
     const { read, enqueue } = this.#operator
@@ -93,7 +94,7 @@ export class News {
     else for (const it of read(tables).by(tablesByUid, uid)) enqueue(tables, keyOf(it))
   }
 
-  #lookLater(kind: 'table' | 'lake' | 'index' | 'subscription', uid: string): void {
+  #lookLater(kind: 'table' | 'lake' | 'expiry' | 'index' | 'subscription', uid: string): void {
     if (this.#stale.has(uid)) return
     this.#stale.set(
       uid,

@@ -1,8 +1,8 @@
 /** What live facades and workers say of the resources, by resource, as the operator folds it into status. */
 
-import type { LakeReport, Report, Reports } from '../engine/membership/reports.ts'
+import type { ExpiryReport, LakeReport, Report, Reports } from '../engine/membership/reports.ts'
 
-type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'index' | 'subscription' }>
+type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'expiry' | 'index' | 'subscription' }>
 
 /** The reports of one installation, indexed; kept up to date until closed. */
 export class Reported {
@@ -10,8 +10,9 @@ export class Reported {
   readonly #workers = new Set<string>()
   /** Schema by facade, by uid of the Table. */
   readonly #served = new Map<string, Map<string, number>>()
-  readonly #work = new Map<string, Exclude<WorkReport, LakeReport>>()
+  readonly #work = new Map<string, Exclude<WorkReport, LakeReport | ExpiryReport>>()
   readonly #lakes = new Map<string, LakeReport>()
+  readonly #expiries = new Map<string, ExpiryReport>()
   readonly #stop: () => void
 
   /** `onReport` is told of each change after it is taken in. */
@@ -43,6 +44,11 @@ export class Reported {
   /** What the archiver of a Table's lake says; undefined when there is none. */
   lake(tableUid: string): LakeReport | undefined {
     return this.#lakes.get(tableUid)
+  }
+
+  /** What who removes the Table's rows that are too old says; undefined when nobody does. */
+  expiry(tableUid: string): ExpiryReport | undefined {
+    return this.#expiries.get(tableUid)
   }
 
   /** Whether a live process has seen the Table's log without room. */
@@ -85,6 +91,10 @@ export class Reported {
         if (present) this.#lakes.set(report.tableUid, report)
         else this.#lakes.delete(report.tableUid)
         return
+      case 'expiry':
+        if (present) this.#expiries.set(report.tableUid, report)
+        else this.#expiries.delete(report.tableUid)
+        return
       default: {
         const uid = uidOf(report)
         if (present) this.#work.set(uid, report)
@@ -99,6 +109,7 @@ export function uidOf(report: WorkReport): string {
   switch (report.kind) {
     case 'table':
     case 'lake':
+    case 'expiry':
       return report.tableUid
     case 'index':
       return report.indexUid

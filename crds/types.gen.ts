@@ -772,6 +772,15 @@ export type TableSpec = {
     historySeconds: number
   }
   /**
+   * How long rows are kept.
+   */
+  rows?: {
+    /**
+     * Seconds after which a row that was not written since is removed, from every reader. Rows are looked at each hundredth of that time, at least every hour and at most every second. Past versions show them for as long as lake.historySeconds says. May be changed at any time, for all rows there are. Unset: rows are kept for ever.
+     */
+    retentionSeconds?: number
+  }
+  /**
    * How SQL on the Table is run.
    */
   query: {
@@ -858,7 +867,7 @@ export type TableStatus = {
    */
   observedGeneration: number
   /**
-   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived), TrinoReady (where the engine is Trino: it knows the Table); Reconciling and Stalled stand only while true.
+   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived), RowsExpire (with rows.retentionSeconds: rows that are too old are removed), TrinoReady (where the engine is Trino: it knows the Table); Reconciling and Stalled stand only while true.
    */
   conditions?: Condition[]
   /**
@@ -921,6 +930,19 @@ export type TableStatus = {
      * Last revision of the log, a decimal number.
      */
     revision: string
+    /**
+     * How far the removal of rows is that are older than rows.retentionSeconds.
+     */
+    rows?: {
+      /**
+       * When the oldest row was written, as of the last look for rows that are too old.
+       */
+      oldestTime?: string
+      /**
+       * Of a Table without primaryKey, the revision up to which rows are removed, a decimal number.
+       */
+      expiredRevision?: string
+    }
     /**
      * How far the lake has come.
      */

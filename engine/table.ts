@@ -8,6 +8,7 @@ import { BlastyError } from '../base/errors.ts'
 import { BlobCheck } from './blobs/check.ts'
 import type { BlobPlace } from './blobs/content.ts'
 import type { DeltaLake } from './lake/delta/lake.ts'
+import { archivedExpiry } from './lake/expiry.ts'
 import { archivedChanges } from './lake/history.ts'
 import { openSnapshot } from './lake/snapshot.ts'
 import { type ChangeLog, changeLog, logState } from './log/log.ts'
@@ -195,6 +196,7 @@ export class Table {
       recovery: {
         snapshot: () => openSnapshot(this, scratch),
         changes: after => archivedChanges(this, after, scratch),
+        expired: () => archivedExpiry(this),
       },
       onFailure,
     })

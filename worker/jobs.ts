@@ -8,6 +8,8 @@ export type Job = {
   readonly id: string
   /** Changes when the work must begin anew: another stream, another spec. */
   readonly version: string
+  /** The job beside which it is placed, to share its replica; by itself when unset. */
+  readonly beside?: string
   /** Works until the signal is aborted. */
   readonly run: (signal: AbortSignal) => Promise<void>
 }

@@ -11,6 +11,7 @@ import type { TableReport } from '../engine/membership/reports.ts'
 import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
 import { blobJob } from './blob-job.ts'
+import { expiryJob } from './expiry-job.ts'
 import { indexJob } from './index-job.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { lakeJob } from './lake-job.ts'
@@ -96,6 +97,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
   const all = [
     tableJob(served),
     lakeJob(served, options),
+    ...expiryJob(served, options),
     ...(served.table.keyed ? [blobJob(served, options)] : []),
     ...directory
       .read(indexes)
@@ -106,7 +108,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
       .by(subscriptionsByTable, key)
       .flatMap(one => subscriptionJob(one, served, options) ?? []),
   ]
-  return all.filter(({ id }) => placed.mine(`${uid} ${id}`, served.backends.reports))
+  return all.filter(({ id, beside = id }) => placed.mine(`${uid} ${beside}`, served.backends.reports))
 }
 
 /** What a job on a Table depends on beside its own resource. */

@@ -6,7 +6,7 @@ import type { BackendClass, Table } from '../../crds/types.gen.ts'
 import { announcedSchema, declaredFloor } from '../../engine/log/control.ts'
 import { changeLog } from '../../engine/log/log.ts'
 import { wasWritten } from '../../engine/log/written.ts'
-import type { LakeReport } from '../../engine/membership/reports.ts'
+import type { ExpiryReport, LakeReport } from '../../engine/membership/reports.ts'
 import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
@@ -16,6 +16,7 @@ import { type Adoption, adoptAnnotation, type Found, judge, type Mark, type Owne
 import { externalName } from '../names.ts'
 import { lookAtStream, type StreamSeen } from '../streams.ts'
 import { fromStore, lookAtBucket } from './bucket.ts'
+import { expiryProgress } from './expiry.ts'
 import type { Hints } from './memory.ts'
 import { lookAtTrino, type TrinoSeen } from './trino.ts'
 
@@ -50,6 +51,8 @@ export type TableObserved = {
   readonly full: boolean
   /** What the archiver says; undefined when there is none. */
   readonly lake: LakeReport | undefined
+  /** What who removes rows that are too old says; undefined when nobody does. */
+  readonly expiry?: ExpiryReport | undefined
   /** What Trino knows; undefined for a Table that has nothing to do with it. */
   readonly trino?: TrinoSeen | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
@@ -138,14 +141,16 @@ export function observedOf(
   const current = repaired ? last : Math.max(look.known, last, reported.tableRevision(uid))
   const schemas = table.status?.schema?.number ?? 0
   const lake = reported.lake(uid)
+  const expiry = reported.expiry(uid)
   return {
     target,
     ...look,
     lake,
+    expiry,
     full: reported.tableFull(uid),
     // The first row decides whether a lost log may be remade, so it is shown at once.
     progress: fold(
-      { revision: String(current), ...lakeProgress(table, lake) },
+      { revision: String(current), ...lakeProgress(table, lake), ...expiryProgress(table, expiry) },
       repaired || (current > schemas && shown <= schemas),
     ),
     served: reported.served(uid, look.schema?.number ?? 0),

@@ -5,6 +5,7 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
+import { expiryCondition } from './expiry.ts'
 import { isWritten, lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
@@ -16,6 +17,7 @@ const servedAgainSeconds = 30
 export function tableStatus(table: Table, observed: TableObserved): StatusReport {
   const served = servedCondition(observed)
   const trino = trinoCondition(table, observed)
+  const expiry = expiryCondition(table, observed)
   const again = [
     ...(served.status === 'True' ? [] : [servedAgainSeconds]),
     ...(observed.trino?.kind === 'failed' ? [trinoAgainSeconds] : []),
@@ -27,6 +29,7 @@ export function tableStatus(table: Table, observed: TableObserved): StatusReport
       served,
       roomCondition(observed),
       lakeCondition(table, observed),
+      ...(expiry === undefined ? [] : [expiry]),
       ...(trino === undefined ? [] : [trino]),
     ],
     fields: fieldsOf(table, observed),

@@ -47,6 +47,7 @@ export const complete = {
     eventTime: { column: 'released', maxLatenessSeconds: 600 },
     log: { maxBytes: '10Gi', retentionSeconds: 604800, replicas: 3 },
     lake: { commitWindowSeconds: 30, historySeconds: 2592000 },
+    rows: { retentionSeconds: 31536000 },
     query: { engine: 'Trino' },
     driftPolicy: 'Observe',
     deletionPolicy: 'Delete',

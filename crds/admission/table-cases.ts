@@ -212,6 +212,15 @@ const settings: RuleCase[] = [
     spec: { ...spec, log: { retentionSeconds } },
     refused: ['log.retentionSeconds'],
   })),
+  ...[1, 3153600000].map(retentionSeconds => ({
+    title: `rows.retentionSeconds ${retentionSeconds} is accepted`,
+    spec: { ...spec, rows: { retentionSeconds } },
+  })),
+  ...[0, 3153600001].map(retentionSeconds => ({
+    title: `rows.retentionSeconds ${retentionSeconds} is refused`,
+    spec: { ...spec, rows: { retentionSeconds } },
+    refused: ['rows.retentionSeconds'],
+  })),
   ...['Auto', 'Embedded', 'Trino'].map(engine => ({
     title: `engine ${engine} is accepted`,
     spec: { ...spec, query: { engine } },

@@ -37,6 +37,11 @@ const updates: RuleCase[] = [
     refused: ['must be nullable'],
   },
   { title: 'a column may be retired', before, spec: changed(id, gross, tags) },
+  {
+    title: 'rows.retentionSeconds may be taken out',
+    before: { ...before, rows: { retentionSeconds: 60 } },
+    spec: { ...before, rows: {} },
+  },
   { title: 'columns may be written in another order', before, spec: changed(tags, gross, title, id) },
   {
     title: 'a key column may not be retired',

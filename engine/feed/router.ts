@@ -124,7 +124,7 @@ async function beginning(table: Table, from: RouterStart, signal: AbortSignal): 
   const replica = await table.reached(0, 'rows', signal)
   if (from.from === 'Revision') return { ...base, revision: from.revision }
   if (from.from === 'Now') return { ...base, revision: replica.revision }
-  return table.keyed ? { ...base, revision: 0, snapshotAfter: '' } : { ...base, revision: 0 }
+  return table.keyed ? { ...base, revision: 0, snapshotAfter: '' } : { ...base, revision: replica.expired }
 }
 
 const options = (table: Table, stream: string) => ({ connection: table.log.streams.connection, stream })

@@ -158,8 +158,8 @@ async function* snapshotRows(
     if (page.length > 0) yield flush()
     return snapshot.revision
   }
-  const until = replica.revision
-  for await (const batch of replica.source.changes(0, signal, until)) {
+  const { revision: until, expired } = replica
+  for await (const batch of replica.source.changes(expired, signal, until)) {
     for (const { new: row } of batch.changes) {
       if (row !== undefined && test(row.row(codec)) && full(row)) yield flush()
     }

@@ -19,6 +19,7 @@ import { packVectors, readVector } from './delta/deletion-vector.ts'
 import { changePath, dataPath, keyOfPath } from './delta/lake.ts'
 import { RowSet } from './delta/row-set.ts'
 import { advance, type LakeState } from './delta/state.ts'
+import { type Ended, endedBy, expiredRevision, expiryMarks } from './expiry.ts'
 import {
   addFile,
   appIdOf,
@@ -120,6 +121,13 @@ export class ArchiveRun {
       await this.commit()
       this.#schema = await this.#options.table.schemas.reach(batch.schema)
     }
+    const { expired = 0, revision, commitTime } = batch
+    // A version of its own, so that each version has, of the rows up to its revision, just those that were there then.
+    if (expired > expiredRevision(this.#state, this.#options.table)) {
+      await this.commit()
+      await this.#expire(expired, { revision, commitTime })
+      return
+    }
     this.#window ??= await this.#open()
     await this.#window.add(batch)
   }
@@ -145,6 +153,21 @@ export class ArchiveRun {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
+  /** Takes the rows up to `expired` out, as the batch at `revision` says. */
+  async #expire(expired: number, { revision, commitTime }: Pick<ChangeBatch, 'revision' | 'commitTime'>) {
+    const { table, now } = this.#options
+    const time = now()
+    const ended = await this.#inFolder('expiry', folder =>
+      this.#withParquet(parquet => endedBy(table, this.#state.files.values(), expired, { parquet, folder })),
+    )
+    const actions = [
+      ...(await this.#end(ended, time)),
+      ...expiryMarks(table, expired, commitTime),
+      { txn: { appId: appIdOf(table), version: revision, lastUpdated: time } },
+    ]
+    await this.#put('DELETE', actions)
+  }
+
   /**
    * Puts the live rows of small or hollow files together, a few files at a time. No row changes, and no revision moves.
    * @throws Superseded
@@ -152,14 +175,11 @@ export class ArchiveRun {
   async compact(): Promise<boolean> {
     const {
       table: { lake },
-      scratch,
       now,
     } = this.#options
     const chosen = planCompaction([...this.#state.files.values()], this.#options.places !== undefined)
     if (chosen.length === 0) return false
-    const folder = join(scratch, 'compaction')
-    await mkdir(folder, { recursive: true })
-    try {
+    await this.#inFolder('compaction', async folder => {
       const sources: SourceFile[] = []
       for (const file of chosen) {
         sources.push({ file: await downloadFile(lake, file, folder), deleted: await this.#vector(file) })
@@ -174,10 +194,8 @@ export class ArchiveRun {
       }
       await this.#put('OPTIMIZE', actions)
       if (written.rows > 0) await this.#noteFile(path, local)
-      return true
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
+    })
+    return true
   }
 
   /** Ends the run; nothing may be called afterwards. What was added and not committed is read again by the next one. */
@@ -188,6 +206,16 @@ export class ArchiveRun {
 
   get #folder(): string {
     return join(this.#options.scratch, 'window')
+  }
+
+  async #inFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+    const folder = join(this.#options.scratch, name)
+    await mkdir(folder, { recursive: true })
+    try {
+      return await work(folder)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
   async #open(): Promise<ChangeWindow> {
@@ -256,13 +284,21 @@ export class ArchiveRun {
       if (positions === undefined) ended.set(place.file, [place.position])
       else positions.push(place.position)
     }
-    const removed: AddFile[] = []
-    const kept = new Map<AddFile, RowSet>()
+    const partly = new Map<AddFile, readonly number[]>()
     for (const [path, positions] of ended) {
       const file = this.#state.files.get(path)
-      if (file === undefined) continue
+      if (file !== undefined) partly.set(file, positions)
+    }
+    return this.#end({ whole: [], partly }, time)
+  }
+
+  /** Removes files, and marks rows of others deleted. */
+  async #end({ whole, partly }: Ended, time: number): Promise<Action[]> {
+    const removed: AddFile[] = [...whole]
+    const kept = new Map<AddFile, RowSet>()
+    for (const [file, positions] of partly) {
       const vector = (await this.#vector(file)).add(positions)
-      this.#vectors.set(path, vector)
+      this.#vectors.set(file.path, vector)
       if (vector.cardinality < rowsOf(file)) kept.set(file, vector)
       removed.push(file)
     }

@@ -8,10 +8,11 @@ import { readableEnd } from '../log/log.ts'
 import type { Table } from '../table.ts'
 import { listLog } from './delta/lake.ts'
 import { type LakeState, readState } from './delta/state.ts'
+import { expiredRevision } from './expiry.ts'
 import { firstCommitOf, firstRevisionOf, reachedRevision } from './files.ts'
 import { downloadFile } from './objects.ts'
 import { ParquetFiles } from './parquet.ts'
-import { firstVersionBeyond, markAt, revisionMark, timeMark } from './versions.ts'
+import { firstVersionBeyond, markAt, revisionMark, stateAt, timeMark } from './versions.ts'
 
 const limits = { memory: '256MB', threads: 1 }
 
@@ -27,7 +28,9 @@ export async function revisionAtTime(
   signal: AbortSignal,
 ): Promise<number> {
   const replica = await table.reached(await readableEnd(table.log), 'rows', signal)
-  let revision = await archivedAtTime(table, Math.max(0, time), scratch, signal)
+  const { exact, ...archived } = await archivedAtTime(table, Math.max(0, time), scratch, signal)
+  let { revision } = archived
+  if (exact) return revision
   for await (const batch of replica.source.changes(revision, signal, replica.revision)) {
     if (batch.commitTime > time) break
     revision = batch.revision
@@ -36,25 +39,41 @@ export async function revisionAtTime(
   return revision
 }
 
-/** A revision that was committed by then, and nothing between which and the one asked for is left out by the changes behind it. */
-async function archivedAtTime(table: Table, time: number, scratch: string, signal: AbortSignal): Promise<number> {
+/**
+ * A revision that was committed by then, and nothing between which and the one asked for is left out by the changes behind it.
+ * `exact`: it is the one asked for.
+ */
+async function archivedAtTime(
+  table: Table,
+  time: number,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<{ readonly revision: number; readonly exact?: boolean }> {
   const state = await readState(table.lake)
-  if (state === undefined) return 0
-  return table.keyed ? keyedAtTime(table, time, state) : appendedAtTime(table, time, state, scratch, signal)
-}
-
-async function keyedAtTime(table: Table, time: number, state: LakeState): Promise<number> {
+  if (state === undefined) return { revision: 0 }
+  const search = (files: LakeState) => appendedAtTime(table, time, files, scratch, signal)
+  if (!table.keyed && expiredRevision(state, table) === 0) return { revision: await search(state) }
   const { lake } = table
   const version = (await firstVersionBeyond(lake, timeMark(table), time, state.version)) - 1
+  const revision = await versionRevision(table, time, version, state)
+  if (table.keyed || version === state.version) return { revision }
+  // The rows between that version and the next may be too old by now; in the next they still are.
+  const next = await stateAt(table.lake, version + 1)
+  if (next === undefined) throw await expired(table, textOf(time), state)
+  return { revision: Math.max(revision, await search(next)), exact: true }
+}
+
+/** The revision that a version leads to, the last whose rows were committed at a time or before. */
+async function versionRevision(table: Table, time: number, version: number, state: LakeState): Promise<number> {
+  const { lake } = table
   // What is kept may begin with a version of which nobody can say any more when its rows were committed.
   const known = await markAt(lake, timeMark(table), version)
   const revision = await markAt(lake, revisionMark(table), version)
-  if (known === undefined || revision === undefined) {
-    const asOf = new Date(Math.min(time / 1000, 8.64e15)).toISOString()
-    throw await expired(table, asOf, state)
-  }
+  if (known === undefined || revision === undefined) throw await expired(table, textOf(time), state)
   return revision
 }
+
+const textOf = (time: number): string => new Date(Math.min(time / 1000, 8.64e15)).toISOString()
 
 /** Each file holds a range of revisions of its own: the last that has a row of that time or before says where it ends. */
 async function appendedAtTime(

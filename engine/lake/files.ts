@@ -3,7 +3,7 @@
 import type { LogIdentity } from '../log/log.ts'
 import { commitTimeColumn, revisionColumn } from '../replica/sql-types.ts'
 import type { TableSchema } from '../schema/schema.ts'
-import type { AddFile, Metadata, RemoveFile } from './delta/actions.ts'
+import type { AddFile, Metadata, RemoveFile, Stats } from './delta/actions.ts'
 import { deltaSchema } from './delta/schema.ts'
 import type { LakeState } from './delta/state.ts'
 import type { WrittenFile } from './parquet.ts'
@@ -94,17 +94,26 @@ export function rowsOf({ stats }: AddFile): number {
 
 /** The least revision of a file's rows, below 2^53 like all of them; 0 when it is not known. */
 export function firstRevisionOf(file: AddFile): number {
-  return Number(leastOf(file, revisionColumn) ?? 0)
+  return Number(boundsOf(file, 'minValues')?.[revisionColumn] ?? 0)
+}
+
+/** The greatest revision of a file's rows, the deleted ones included; infinite when it is not known. */
+export function lastRevisionOf(file: AddFile): number {
+  return Number(boundsOf(file, 'maxValues')?.[revisionColumn] ?? Number.POSITIVE_INFINITY)
 }
 
 /** No row of a file was committed before this, in microseconds since 1970; 0 when it is not known. */
 export function firstCommitOf(file: AddFile): number {
-  return Date.parse(String(leastOf(file, commitTimeColumn))) * 1000 || 0
+  return Date.parse(String(boundsOf(file, 'minValues')?.[commitTimeColumn])) * 1000 || 0
 }
 
-function leastOf({ stats }: AddFile, column: string): unknown {
-  const bounds = stats === undefined ? {} : (JSON.parse(stats) as { minValues?: Readonly<Record<string, unknown>> })
-  return bounds.minValues?.[column]
+/** No row of a file was committed after this, in microseconds since 1970; infinite when it is not known. */
+export function lastCommitOf(file: AddFile): number {
+  return Date.parse(String(boundsOf(file, 'maxValues')?.[commitTimeColumn])) * 1000 || Number.POSITIVE_INFINITY
+}
+
+function boundsOf({ stats }: AddFile, which: 'minValues' | 'maxValues'): Readonly<Record<string, unknown>> | undefined {
+  return stats === undefined ? undefined : (JSON.parse(stats) as Stats)[which]
 }
 
 /** Rows of a file that are not deleted. */

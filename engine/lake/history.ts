@@ -8,8 +8,10 @@ import type { LogRecord } from '../log/record.ts'
 import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../replica/change.ts'
 import type { Table } from '../table.ts'
 import type { AddFile, Cdc } from './delta/actions.ts'
+import { readVector } from './delta/deletion-vector.ts'
 import { commitsBetween, readCommit } from './delta/history.ts'
 import { type LakeState, readState } from './delta/state.ts'
+import { expiredRevision } from './expiry.ts'
 import { archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
 import { downloadFile, type StoredFile } from './objects.ts'
 import { type InsertedRow, type LakeChange, ParquetFiles } from './parquet.ts'
@@ -20,7 +22,7 @@ const limits = { memory: '256MB', threads: 1 }
 /**
  * Whole batches behind `after`, up to what the lake holds; the last may be one without changes that only says how far that is.
  * `scratch` is a folder for files on their way.
- * @throws CURSOR_EXPIRED when the changes are older than what the lake keeps; LAKE_CORRUPT
+ * @throws CURSOR_EXPIRED when the changes are older than what the lake keeps, or appended rows are gone; LAKE_CORRUPT
  */
 export async function* archivedChanges(table: Table, after: number, scratch: string): AsyncGenerator<ChangeBatch> {
   const folder = join(scratch, `history-${randomUUID()}`)
@@ -51,7 +53,7 @@ async function* keyedChanges(
     })
     let lines: LakeChange[] = []
     const parts = inserts
-      ? insertedLines(parquet.readInserted(table.schemas.current, local, after))
+      ? insertedLines(parquet.readInserted(table.schemas.current, { file: local, deleted: [] }, after))
       : parquet.readChanges(table.schemas.current, local, after)
     for await (const part of parts) {
       for (const line of part) {
@@ -120,12 +122,15 @@ async function* appendedChanges(
     const state = await stateOf(table)
     const archived = state === undefined ? 0 : archivedRevision(state, table)
     if (state === undefined || archived <= at) return
+    const gone = expiredRevision(state, table)
+    // What was appended behind `at` and is too old by now nobody can tell any more.
+    if (gone > at) throw expired(table, at)
     try {
       for await (const batch of appendedIn(table, state, at, folder, parquet)) {
         yield batch
         at = batch.revision
       }
-      return yield endOf(state, archived)
+      return yield { ...endOf(state, archived), ...(gone > 0 && { expired: gone }) }
     } catch (error) {
       // Files of a state that is long past are removed: the rows are in others now.
       if (!isBlastyError(error, 'LAKE_CORRUPT') || state.version === version) throw error
@@ -152,7 +157,8 @@ async function* appendedIn(
     if (files.length > 1 && firstRevisionOf(file) === 0) throw unsorted(table, file)
     const local = await downloadFile(table.lake, file, folder)
     let rows: InsertedRow[] = []
-    for await (const part of parquet.readInserted(table.schemas.current, local, after)) {
+    const deleted = file.deletionVector === undefined ? [] : await readVector(table.lake, file.deletionVector)
+    for await (const part of parquet.readInserted(table.schemas.current, { file: local, deleted }, after)) {
       for (const row of part) {
         if (row.revision < newest) throw unsorted(table, file)
         newest = row.revision

@@ -110,7 +110,7 @@ test('rows that were appended together keep their order when files are put toget
     const file = join(folder, 'together.parquet')
     await files.rewrite(events, sources, file)
     const found: unknown[] = []
-    for await (const rows of files.readInserted(events, file, 0))
+    for await (const rows of files.readInserted(events, { file, deleted: [] }, 0))
       for (const { body } of rows) found.push(JSON.parse(body))
     assert.deepEqual(
       found,

@@ -49,6 +49,8 @@ export type LakeChange = LakeRow & {
   readonly batchTime: number
 }
 
+export type CommittedUpTo = { readonly revision: number | undefined; readonly oldest: number | undefined }
+
 /**
  * What stands in files beside the columns of the lake's schema. `_change_type` is Delta's; the others are ours, and engines pass
  * them over. Rows that were inserted are their own history, so that data files too say where batches end.
@@ -127,10 +129,10 @@ export class ParquetFiles {
     yield* this.#chunks(`SELECT ${expressions.join(', ')} FROM (${await this.#live(schema, [source])})`)
   }
 
-  /** Rows of batches that end behind `after`, in parts, in the order in which they were inserted. */
-  async *readInserted(schema: TableSchema, file: string, after: number): AsyncGenerator<InsertedRow[]> {
+  /** Live rows of batches that end behind `after`, in parts, in the order in which they were inserted. */
+  async *readInserted(schema: TableSchema, source: SourceFile, after: number): AsyncGenerator<InsertedRow[]> {
     const fields = ['position', revisionColumn, `epoch_us(${commitTimeColumn})`, rowJson(schema), batchEndField]
-    const text = `SELECT ${fields.join(', ')} FROM (${await this.#stored(schema, file, [batchEndField])})
+    const text = `SELECT ${fields.join(', ')} FROM (${await this.#live(schema, [source], [batchEndField])})
       WHERE ${batchEndField} > ${after} ORDER BY ${revisionColumn}, position`
     for await (const rows of this.#stream(text))
       yield rows.map(values => ({ ...lakeRow(values), batchEnd: Number(values[4]) }))
@@ -152,6 +154,31 @@ export class ParquetFiles {
     )
     const [end] = found.getRowsJS()[0] ?? []
     return end === null || end === undefined ? undefined : Number(end)
+  }
+
+  /**
+   * How far a file's batches were committed at `time` (microseconds since 1970) or before, with all those in front of them: the end of the
+   * last; undefined when the first was not. And when the oldest row was committed of the rest.
+   */
+  async committedUpTo(schema: TableSchema, file: string, time: number): Promise<CommittedUpTo> {
+    const stored = await this.#stored(schema, file, [batchEndField])
+    const later = `epoch_us(${commitTimeColumn}) > ${time}`
+    const found = await this.#connection.runAndReadAll(
+      `WITH stored AS (${stored}), later AS (SELECT min(${revisionColumn}) AS least FROM stored WHERE ${later})
+      SELECT max(${batchEndField}) FILTER (least IS NULL OR ${revisionColumn} < least),
+        min(epoch_us(${commitTimeColumn})) FILTER (${later}) FROM stored, later`,
+    )
+    const [revision, oldest] = (found.getRowsJS()[0] ?? []).map(value => (value === null ? undefined : Number(value)))
+    return { revision, oldest }
+  }
+
+  /** Positions of a file's rows whose revision is `revision` or less. */
+  async positionsUpTo(file: string, revision: number): Promise<number[]> {
+    const positions: number[] = []
+    const text = `SELECT file_row_number FROM read_parquet(${quoteText(file)}, file_row_number = true)
+      WHERE ${revisionColumn} <= ${revision}`
+    for await (const rows of this.#stream(text)) for (const [position] of rows) positions.push(Number(position))
+    return positions
   }
 
   async #write(schema: TableSchema, from: string, to: string, more: readonly string[]): Promise<WrittenFile> {

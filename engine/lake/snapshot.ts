@@ -8,11 +8,13 @@ import type { Table } from '../table.ts'
 import { expired } from './as-of.ts'
 import type { AddFile } from './delta/actions.ts'
 import { readVector } from './delta/deletion-vector.ts'
+import { readCommit } from './delta/history.ts'
 import { type LakeState, readState } from './delta/state.ts'
+import { expiredRevision, expiryTime } from './expiry.ts'
 import { archivedRevision, firstRevisionOf, reachedRevision, schemaNumberOf } from './files.ts'
 import { downloadFile } from './objects.ts'
 import { ParquetFiles, type SourceFile } from './parquet.ts'
-import { firstVersionBeyond, revisionMark } from './versions.ts'
+import { firstVersionBeyond, markAt, revisionMark, stateAt } from './versions.ts'
 
 const limits = { memory: '512MB', threads: 2 }
 
@@ -64,39 +66,47 @@ export async function openSnapshotAt(
   const newest = await readState(table.lake)
   if (newest === undefined) return undefined
   await table.schemas.reach(schemaNumberOf(newest))
-  const content = table.keyed ? await keyedContent(table, revision, newest) : appendedContent(table, revision, newest)
+  const content = table.keyed
+    ? await keyedContent(table, revision, newest)
+    : await appendedContent(table, revision, newest)
   return open(table, content, scratch)
 }
 
 async function keyedContent(table: Table, revision: number, newest: LakeState): Promise<Content> {
   const { lake } = table
   const version = (await firstVersionBeyond(lake, revisionMark(table), revision, newest.version)) - 1
-  const state = version === newest.version ? newest : await stateAt(table, version)
+  const state = version === newest.version ? newest : await stateAt(table.lake, version)
   const reached = state && reachedRevision(state, table)
   if (state === undefined || reached === undefined || reached > revision)
     throw await expired(table, `revision ${revision}`, newest)
   return { version: state.version, revision: reached, files: state.files.values() }
 }
 
-/** The state at a version; undefined when it is not kept, or when even the first version is too new. */
-async function stateAt({ lake }: Table, version: number): Promise<LakeState | undefined> {
-  if (version < 0) return undefined
-  try {
-    return await readState(lake, version)
-  } catch (error) {
-    if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
-    return undefined
+/**
+ * Rows that are only ever appended are their own history: what the newest version holds of them is enough, until some are taken out
+ * for being too old. Then it is the first version that goes beyond the revision or, if that is one that takes out, the one before.
+ */
+async function appendedContent(table: Table, revision: number, newest: LakeState): Promise<Content> {
+  const state = expiredRevision(newest, table) === 0 ? newest : await beforeExpiry(table, revision, newest)
+  return {
+    version: state.version,
+    // Nothing was appended between what a version holds and the next that takes rows out.
+    revision: state === newest ? Math.min(revision, archivedRevision(newest, table)) : revision,
+    files: state.files.values().filter(file => firstRevisionOf(file) <= revision),
+    upTo: revision,
   }
 }
 
-/** Rows that are only ever appended are their own history: what the newest version holds of them is enough. */
-function appendedContent(table: Table, revision: number, newest: LakeState): Content {
-  return {
-    version: newest.version,
-    revision: Math.min(revision, archivedRevision(newest, table)),
-    files: newest.files.values().filter(file => firstRevisionOf(file) <= revision),
-    upTo: revision,
-  }
+async function beforeExpiry(table: Table, revision: number, newest: LakeState): Promise<LakeState> {
+  const { lake } = table
+  const first = await firstVersionBeyond(lake, revisionMark(table), revision, newest.version)
+  if (first > newest.version) return newest
+  const takesOut = expiryTime((await readCommit(lake, first)) ?? [], table) !== undefined
+  const state = await stateAt(table.lake, takesOut ? first - 1 : first)
+  // Where what came before is cleaned up, another version may have been the first, and had rows that are gone from this one.
+  const sure = async () => (await markAt(lake, revisionMark(table), first - 1)) !== undefined
+  if (state !== undefined && (expiredRevision(state, table) === 0 || (await sure()))) return state
+  throw await expired(table, `revision ${revision}`, newest)
 }
 
 async function open(table: Pick<Table, 'lake'>, content: Content, scratch: string): Promise<LakeSnapshot> {

@@ -1,8 +1,11 @@
 /** Which version of a lake goes with a revision or a time: its commits say how far each leads. */
 
+import { isBlastyError } from '../../base/errors.ts'
 import type { Action } from './delta/actions.ts'
 import { readCommit } from './delta/history.ts'
 import type { DeltaLake } from './delta/lake.ts'
+import { type LakeState, readState } from './delta/state.ts'
+import { expiryTime } from './expiry.ts'
 import { epochOfApp, type LakeOfLog } from './files.ts'
 
 /** Tag of an add or cdc action: when the last batch of the version was committed to the log, in microseconds since 1970. */
@@ -30,6 +33,9 @@ export const timeMark = (lake: LakeOfLog): MarkOf => {
   const revisionOf = revisionMark(lake)
   return actions => {
     if (revisionOf(actions) === undefined) return undefined
+    // What takes rows out that are too old adds files again that have others.
+    const expired = expiryTime(actions, lake)
+    if (expired !== undefined) return expired
     // Beside a change file, files are added too whose rows are old and of which some were deleted.
     const changes = actions.flatMap(action => ('cdc' in action ? [action.cdc] : []))
     const files = changes.length > 0 ? changes : actions.flatMap(action => ('add' in action ? [action.add] : []))
@@ -70,4 +76,15 @@ export async function markAt(lake: DeltaLake, mark: MarkOf, version: number, low
     if (at === 0) return 0
   }
   return undefined
+}
+
+/** The state at a version; undefined when it is not kept, or when even the first version is too new. */
+export async function stateAt(lake: DeltaLake, version: number): Promise<LakeState | undefined> {
+  if (version < 0) return undefined
+  try {
+    return await readState(lake, version)
+  } catch (error) {
+    if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
+    return undefined
+  }
 }

@@ -1,4 +1,4 @@
-/** Records that the platform itself writes: a new schema, and the floor before a purge. */
+/** Records that the platform itself writes: a new schema, the floor before a purge, the end of rows that are too old. */
 
 import { type PublishOutcome, publish } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
@@ -6,6 +6,8 @@ import { type ChangeLog, lastRecord } from './log.ts'
 import { headersOf } from './record.ts'
 
 const principal = 'system:blasty'
+/** Who removes rows that are too old. */
+export const retentionPrincipal = 'blasty:retention'
 const timeoutMillis = 5_000
 const announceAttempts = 5
 
@@ -47,7 +49,7 @@ export async function writeTick(log: ChangeLog): Promise<number> {
 export async function raiseFloor(log: ChangeLog, revision: number): Promise<number> {
   const subject = log.subjects.floor
   const last = await lastRecord(log, subject)
-  if (last !== undefined && floorOf(last) >= revision) return last.revision
+  if (last !== undefined && revisionIn(last) >= revision) return last.revision
   const data = Buffer.from(JSON.stringify({ revision }))
   const headers = headersOf({ schema: last?.head.schema ?? 0, operation: 'floor', principal })
   return stored(
@@ -59,10 +61,32 @@ export async function raiseFloor(log: ChangeLog, revision: number): Promise<numb
 /** The revision below which the log may have been purged; 0 when nobody ever declared one. */
 export async function declaredFloor(log: ChangeLog): Promise<number> {
   const record = await lastRecord(log, log.subjects.floor)
-  return record === undefined ? 0 : floorOf(record)
+  return record === undefined ? 0 : revisionIn(record)
 }
 
-function floorOf({ body }: { readonly body: Uint8Array }): number {
+/**
+ * Ends the rows of an append-only Table up to `revision`: from the record on, nobody has them. Repeating it changes nothing, and of two
+ * that do so the greater counts. Returns the revision of the record that says it, or a greater one.
+ * @throws REVISION_CONFLICT when another writes one at the same time, LOG_FULL, BACKEND_UNAVAILABLE
+ */
+export async function expireRows(log: ChangeLog, revision: number): Promise<number> {
+  const subject = log.subjects.control('expire')
+  const last = await lastRecord(log, subject)
+  if (last !== undefined && revisionIn(last) >= revision) return last.revision
+  const data = Buffer.from(JSON.stringify({ revision }))
+  const headers = headersOf({ schema: 0, operation: 'expire', principal: retentionPrincipal })
+  const message = { subject, data, headers, expect: last?.revision ?? 0 }
+  return stored(log, await publish(log.streams.connection, [message], timeoutMillis))
+}
+
+/** The revision up to which the log says that rows are gone; 0 when it says so of none, or no longer. */
+export async function loggedExpiry(log: ChangeLog): Promise<number> {
+  const record = await lastRecord(log, log.subjects.control('expire'))
+  return record === undefined ? 0 : revisionIn(record)
+}
+
+/** The revision that a `floor` or `expire` record names. */
+export function revisionIn({ body }: { readonly body: Uint8Array }): number {
   const { revision } = JSON.parse(Buffer.from(body).toString()) as { revision?: unknown }
   return typeof revision === 'number' ? revision : 0
 }

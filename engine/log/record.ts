@@ -3,7 +3,7 @@
  *
  * Headers: `Blasty-Record: <version> <schema number> <operation>`, `Blasty-Principal`. Bodies:
  * put: the whole row after the change · delete: the key columns · append: a JSON array of rows, a line each ·
- * mark: {count, hash} · schema: {number} · floor: {revision} · guard, tick: {}.
+ * mark: {count, hash} · schema: {number} · floor, expire: {revision} · guard, tick: {}.
  * A record of a later version or an unknown operation is never skipped: the reader stops.
  */
 
@@ -14,7 +14,7 @@ export const formatVersion = 1
  */
 export const rowSeparator = Buffer.from(',\n')
 
-export type Operation = 'put' | 'delete' | 'append' | 'mark' | 'schema' | 'floor' | 'guard' | 'tick'
+export type Operation = 'put' | 'delete' | 'append' | 'mark' | 'schema' | 'floor' | 'expire' | 'guard' | 'tick'
 
 const operations: ReadonlySet<string> = new Set<Operation>([
   'put',
@@ -23,6 +23,7 @@ const operations: ReadonlySet<string> = new Set<Operation>([
   'mark',
   'schema',
   'floor',
+  'expire',
   'guard',
   'tick',
 ])

@@ -12,7 +12,7 @@ export type SubjectKind =
   | { readonly kind: 'rows' }
   /** The marker of a mutation id. */
   | { readonly kind: 'marker' }
-  /** A control record: schema, tick, guard. */
+  /** A control record: schema, expire, tick, guard. */
   | { readonly kind: 'control'; readonly name: string }
   /** The revision below which the log may have been purged. */
   | { readonly kind: 'floor' }
@@ -24,7 +24,7 @@ export type Subjects = {
   readonly floor: string
   readonly key: (key: Buffer) => string
   readonly marker: (principal: string, mutationId: string) => string
-  readonly control: (name: 'schema' | 'tick' | 'guard') => string
+  readonly control: (name: 'schema' | 'expire' | 'tick' | 'guard') => string
   /** Reads a subject back; undefined for one that is not of this log's format. */
   readonly parse: (subject: string) => SubjectKind | undefined
 }

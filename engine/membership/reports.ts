@@ -46,6 +46,19 @@ export type LakeReport = {
   readonly lost?: boolean
 }
 
+/** How far the removal of rows that are too old has come. */
+export type ExpiryReport = {
+  readonly kind: 'expiry'
+  readonly tableUid: string
+  readonly worker: string
+  readonly epoch: number
+  /** When the oldest row was committed, as of the last look; unset when there is none, or before the first. */
+  readonly oldestTime?: string
+  /** Of an append-only Table: rows up to this revision are gone. */
+  readonly revision?: number
+  readonly error?: string
+}
+
 export type IndexReport = {
   readonly kind: 'index'
   readonly indexUid: string
@@ -66,7 +79,14 @@ export type SubscriptionReport = {
   readonly error?: string
 }
 
-export type Report = MemberReport | ServedReport | TableReport | LakeReport | IndexReport | SubscriptionReport
+export type Report =
+  | MemberReport
+  | ServedReport
+  | TableReport
+  | LakeReport
+  | ExpiryReport
+  | IndexReport
+  | SubscriptionReport
 
 export type Reports = {
   /** Says something until it is said otherwise, withdrawn, or this process dies. */
@@ -104,6 +124,8 @@ function keyOf(report: Report): string {
       return `table.${report.tableUid}`
     case 'lake':
       return `lake.${report.tableUid}`
+    case 'expiry':
+      return `expiry.${report.tableUid}`
     case 'index':
       return `index.${report.indexUid}`
     case 'subscription':

@@ -60,6 +60,11 @@ export class RowDigests {
     this.put(key, { revision: (before?.revision ?? 0) + 1, digest, blobs: [...(before?.blobs ?? []), ...row.blobs] })
   }
 
+  /** Removes those of revisions up to one, where there are no keys. */
+  expire(revision: number): void {
+    for (const key of [...this.#rows.getKeys({ end: revisionKey(revision + 1) })]) this.#rows.removeSync(key)
+  }
+
   /** Everything in the order of keys. */
   *entries(): Generator<{ readonly key: Buffer; readonly row: RowDigest }> {
     for (const { key, value } of this.#rows.getRange()) yield { key, row: decode(value) }

@@ -3,7 +3,7 @@
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { readState } from '../lake/delta/state.ts'
 import { archivedRevision } from '../lake/files.ts'
-import { declaredFloor } from '../log/control.ts'
+import { declaredFloor, revisionIn } from '../log/control.ts'
 import { follow } from '../log/follower.ts'
 import { logState, readableEnd } from '../log/log.ts'
 import type { LogBatch, LogRecord } from '../log/record.ts'
@@ -90,6 +90,8 @@ function takeIn({ schemas, keyed }: Table, batch: LogBatch, into: RowDigests, bu
       for (const row of appendedRows(record)) {
         into.append(revision, digest(revision, schemas.codec.decode(Buffer.from(JSON.stringify(row)))))
       }
+    } else if (operation === 'expire' && !keyed) {
+      into.expire(revisionIn(record))
     } else if (operation === 'put') {
       const row = schemas.codec.decode(body)
       into.put(record.key ?? schemas.encodeKey(row), digest(revision, row))

@@ -1,5 +1,6 @@
 /** What changed: a batch of the log together with the rows as they were, in memory and in the ring on disk. */
 
+import { revisionIn } from '../log/control.ts'
 import type { LogBatch, LogRecord } from '../log/record.ts'
 import type { RowCodec } from '../schema/rows.ts'
 import type { Row } from '../schema/schema.ts'
@@ -49,6 +50,8 @@ export type ChangeBatch = {
   readonly changes: readonly Change[]
   /** Of an append-only Table: the records themselves, each a JSON array of rows. */
   readonly appended?: readonly LogRecord[]
+  /** Of an append-only Table: from here on, rows of revisions up to this one are gone. No event tells of them. */
+  readonly expired?: number
   /** Memory it takes, roughly, in bytes. */
   readonly bytes: number
 }
@@ -117,12 +120,14 @@ export function schemaOf(batch: LogBatch): number {
 /** A batch of an append-only Table. Its rows are taken apart only when somebody asks for them one by one. */
 export function appendedBatch(batch: LogBatch): ChangeBatch {
   const appended = batch.records.filter(record => record.operation === 'append')
+  const expiries = batch.records.filter(record => record.operation === 'expire').map(revisionIn)
   let changes: Change[] | undefined
   return {
     revision: batch.revision,
     commitTime: batch.commitTime,
     schema: schemaOf(batch),
     appended,
+    ...(expiries.length > 0 && { expired: Math.max(...expiries) }),
     bytes: appended.reduce((sum, record) => sum + record.body.length, 0),
     get changes() {
       changes ??= appended.flatMap(record => {

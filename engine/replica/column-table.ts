@@ -16,6 +16,16 @@ export type ColumnIdentity = { readonly name: string; readonly uid: string; read
 
 type Staged = { readonly revision: number; readonly commitTime: number; readonly body: Uint8Array }
 
+type Merge = {
+  /** Revisions of versions that ended. */
+  readonly deletes: readonly number[]
+  readonly expired: number
+  /** Whether the staging table holds rows, and whether many stand in one of its values. */
+  readonly staged: boolean
+  readonly many: boolean
+  readonly revision: number
+}
+
 const chunkRows = 2048
 /** No Table can bear this name. */
 const staging = '_blasty_staged'
@@ -30,6 +40,8 @@ export class ColumnTable {
   #inserts = new Map<number, Staged>()
   #appends: Staged[] = []
   #deletes: number[] = []
+  /** Rows of an append-only Table up to this revision are gone; 0 when none of those merged are to go. */
+  #expired = 0
   #bytes = 0
   /** The staging table may hold rows of a tick that failed. */
   #unclean = false
@@ -157,6 +169,7 @@ export class ColumnTable {
     for (const { revision, body } of batch.appended ?? []) {
       this.#appends.push({ revision, commitTime: batch.commitTime, body })
     }
+    this.#expired = Math.max(this.#expired, batch.expired ?? 0)
     if (batch.appended === undefined) {
       for (const { old, new: next } of batch.changes) {
         if (old !== undefined && !this.#inserts.delete(old.revision)) this.#deletes.push(old.revision)
@@ -173,21 +186,24 @@ export class ColumnTable {
     const inserts = this.#inserts
     const appends = this.#appends
     const deletes = this.#deletes
+    const expired = this.#expired
     const bytes = this.#bytes
     this.#inserts = new Map()
     this.#appends = []
     this.#deletes = []
+    this.#expired = 0
     this.#bytes = 0
     try {
       if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
       this.#unclean = true
       const rows = inserts.size > 0 ? [...inserts.values()] : appends
       if (rows.length > 0) await this.#append(rows)
-      await this.#merge(deletes, rows.length > 0, appends.length > 0, revision)
+      await this.#merge({ deletes, expired, staged: rows.length > 0, many: appends.length > 0, revision })
       this.#unclean = false
       this.#revision = revision
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => {}) // There may be none to roll back.
+      this.#expired = Math.max(this.#expired, expired)
       this.#restage({ inserts, appends, deletes, bytes })
       throw error
     }
@@ -215,7 +231,7 @@ export class ColumnTable {
    * believes it to be; anything else would merge twice or leave something out. One transaction in one call: each answer of
    * the database has to wait its turn behind everything else that the process does.
    */
-  async #merge(deletes: readonly number[], staged: boolean, many: boolean, revision: number): Promise<void> {
+  async #merge({ deletes, expired, staged, many, revision }: Merge): Promise<void> {
     const { name } = this.#identity
     const table = quoteIdentifier(name)
     const ended = `DELETE FROM ${table} WHERE ${revisionColumn} IN (SELECT unnest([${deletes.join(', ')}]::BIGINT[]))`
@@ -226,6 +242,8 @@ export class ColumnTable {
       `SELECT CASE WHEN count(*) = 1 THEN true ELSE error(${problem}) END FROM ${positionsTable} WHERE ${here}`,
       ...(deletes.length > 0 ? [ended] : []),
       ...(staged ? [insertStaged(name, this.#schema, staging, many), `DELETE FROM ${staging}`] : []),
+      // Behind the insertion: who lags takes rows in that are gone already.
+      ...(expired > 0 ? [`DELETE FROM ${table} WHERE ${revisionColumn} <= ${expired}`] : []),
       `UPDATE ${positionsTable} SET revision = ${revision} WHERE ${here}`,
       'COMMIT',
     ]

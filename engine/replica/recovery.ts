@@ -13,6 +13,8 @@ export type Recovery = {
   readonly snapshot: () => Promise<LakeSnapshot | undefined>
   /** Whole batches behind a revision, as the lake remembers them. Throws CURSOR_EXPIRED. */
   readonly changes: (after: number) => AsyncIterable<ChangeBatch>
+  /** Of an append-only Table: the revision up to which rows are gone, as the lake remembers it. */
+  readonly expired: () => Promise<number>
 }
 
 type Recovering = { readonly log: ChangeLog; readonly schemas: Schemas; readonly recovery?: Recovery }

@@ -1,6 +1,7 @@
 /** One process's copy of a Table: rows by key, columns for SQL, and the changes as they come. Disposable; made from the log. */
 
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
+import { loggedExpiry } from '../log/control.ts'
 import { follow } from '../log/follower.ts'
 import { type ChangeLog, logState, readableEnd } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
@@ -39,9 +40,16 @@ export class TableReplica {
   readonly #stop: AbortController
   readonly #following: Promise<void>
   #columns: ColumnFeed | undefined
+  #expired: number
 
-  private constructor(rows: RowStore | undefined, source: ChangeSource, openedAt: number, options: ReplicaOptions) {
+  private constructor(
+    rows: RowStore | undefined,
+    source: ChangeSource,
+    { openedAt, expired }: { readonly openedAt: number; readonly expired: number },
+    options: ReplicaOptions,
+  ) {
     this.openedAt = openedAt
+    this.#expired = expired
     this.#table = options.log.table
     this.#rows = rows
     this.source = source
@@ -59,7 +67,8 @@ export class TableReplica {
     const source = rows
       ? new ChangeSource(rows.revision(), (after, until) => keptChanges(log.table, rows, after, until, recovery))
       : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal, recovery))
-    const replica = new TableReplica(rows, source, last, options)
+    const expired = rows === undefined ? await expiredBefore(log, recovery) : 0
+    const replica = new TableReplica(rows, source, { openedAt: last, expired }, options)
     if (sql !== undefined) {
       const identity = { name, uid: log.tableUid, epoch: log.epoch }
       try {
@@ -83,6 +92,11 @@ export class TableReplica {
   /** Rows of a keyed Table; undefined without a key. */
   get count(): number | undefined {
     return this.#rows?.count()
+  }
+
+  /** Of an append-only Table: rows of revisions up to this one are gone, as of `revision`. */
+  get expired(): number {
+    return this.#expired
   }
 
   /** The columns' revision: SQL serves it. 0 without columns. */
@@ -139,7 +153,9 @@ export class TableReplica {
       for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
         const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
         if (newest > schemas.current.number) await schemas.reach(newest)
-        this.source.push(this.#rows ? this.#rows.apply(batch, schemas.codec, schemas.encodeKey) : appendedBatch(batch))
+        const changed = this.#rows?.apply(batch, schemas.codec, schemas.encodeKey) ?? appendedBatch(batch)
+        this.#expired = Math.max(this.#expired, changed.expired ?? 0)
+        this.source.push(changed)
       }
     } catch (error) {
       if (this.#stop.signal.aborted) return
@@ -147,6 +163,13 @@ export class TableReplica {
       onFailure(error)
     }
   }
+}
+
+/** Up to where rows are gone: the log says it or, where the record is purged, the lake. */
+async function expiredBefore(log: ChangeLog, recovery: Recovery | undefined): Promise<number> {
+  const logged = await loggedExpiry(log)
+  if (logged > 0 || (await logState(log)).first <= 1) return logged
+  return (await recovery?.expired()) ?? 0
 }
 
 /** A purge that passes a slow replica is no loss: the next one is loaded from the lake, or says that it cannot be. */
