@@ -68,7 +68,8 @@ export async function keepExpiring(options: ExpiryOptions): Promise<void> {
   }
 }
 
-class Expiry {
+/** One Table's work, look by look. */
+export class Expiry {
   readonly #options: ExpiryOptions
   #removed = 0
   /** No row is too old before this, in milliseconds since 1970: those to come are younger. */
@@ -78,12 +79,12 @@ class Expiry {
     this.#options = options
   }
 
-  /** Removes what is too old; returns for how long nothing can be, in milliseconds. */
+  /** Removes what is too old; returns for how long nothing can be, in milliseconds. Throws what went wrong: the next look does the rest. */
   async look(): Promise<number> {
     const { table, retentionSeconds, now = () => agreedNow(table.log, Date.now) } = this.#options
     const time = await now()
     if (time >= this.#dueAt) {
-      const cutoff = (time - retentionSeconds * 1000) * 1000
+      const cutoff = Math.round(time * 1000) - retentionSeconds * 1_000_000
       const oldest = table.keyed ? await this.#keyed(cutoff) : await this.#appended(cutoff)
       this.#dueAt = (oldest === undefined ? time : Math.ceil(oldest / 1000)) + retentionSeconds * 1000
     }

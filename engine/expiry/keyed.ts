@@ -34,7 +34,11 @@ const writeMillis = 60_000
  * Goes through all rows. A row may be of a time when the clock of the log's server was behind; but it is not older than one with a
  * smaller revision, and so no more due than that.
  */
-export async function lookAtRows(replica: TableReplica, cutoff: number, signal: AbortSignal): Promise<RowsLook> {
+export async function lookAtRows(
+  replica: Pick<TableReplica, 'snapshot'>,
+  cutoff: number,
+  signal: AbortSignal,
+): Promise<RowsLook> {
   let before = Number.POSITIVE_INFINITY
   let oldest = Number.POSITIVE_INFINITY
   let least = Number.POSITIVE_INFINITY

@@ -152,8 +152,7 @@ async function carry(
     await purgeLog(table.log, run.archived, { retentionSeconds, now: now() })
     purge = performance.now() + purgeMillis
   }
-  const commit = async () => {
-    await run.commit()
+  const settle = async () => {
     told()
     await purgeWhenDue()
     while (await run.compact()) told()
@@ -167,8 +166,11 @@ async function carry(
       if (signal.aborted) return
       if (result !== 'due' && result !== 'demand') {
         if (result.done) return
+        const { archived } = run
         await run.add(result.value)
-        if (run.pending) due = Math.min(due, performance.now() + commitWindowMillis)
+        // A new schema, and rows that are too old, end what came before them.
+        if (run.archived > archived) await settle()
+        due = run.pending ? Math.min(due, performance.now() + commitWindowMillis) : Number.POSITIVE_INFINITY
         next = batches.next()
       }
       // Behind what was read: a log that is gone shows here first.
@@ -176,7 +178,8 @@ async function carry(
       // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
       const asked = run.archived < demand.revision && run.revision >= demand.revision
       if (performance.now() < due && !run.full && !asked) continue
-      await commit()
+      await run.commit()
+      await settle()
       due = Number.POSITIVE_INFINITY
     }
   } finally {
