@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { devConfig } from '../../devstack/config.ts'
-import { announceSchema } from '../log/control.ts'
+import { announceSchema, expireRows } from '../log/control.ts'
 import type { RowChange } from '../log/writer.ts'
 import { writeSchema } from '../schema/documents.ts'
 import type { Column, TableSchema } from '../schema/schema.ts'
@@ -75,7 +75,7 @@ async function keyedLog(): Promise<Recorded> {
   return recorded(lake, keyedSchema, table, windows)
 }
 
-/** Enough files for a compaction, with equal rows, none at all, and a column that is added. */
+/** Enough files for a compaction, with equal rows, none at all, a column that is added, and rows that end for being too old. */
 async function appendLog(): Promise<Recorded> {
   const lake = await testLake(appendSchema)
   const table = lake.open('truth')
@@ -85,10 +85,14 @@ async function appendLog(): Promise<Recorded> {
       await writeSchema(lake.objects, lake.bucket, widened(appendSchema))
       await announceSchema(lake.on.log, 2)
     }
-    await table.writer.append([{ id: 'same' }, { id: 'same' }, {}], options())
+    const { revision } = await table.writer.append([{ id: 'same' }, { id: 'same' }, {}], options())
     const more = window >= 4 ? { more: String(window) } : {}
     const last = await table.writer.append([{ text: `${window}`, ...more }], options(window >= 4 ? 2 : 1))
     windows.push(last.revision)
+    // In the middle of a file, behind whole ones.
+    if (window === 2) windows.push(await expireRows(lake.on.log, revision))
+    // Behind the compaction of all.
+    if (window === 8) windows.push(await expireRows(lake.on.log, windows[5] ?? 0))
   }
   return recorded(lake, appendSchema, table, windows)
 }
@@ -176,7 +180,7 @@ for (const kind of ['keyed', 'append-only'] as const) {
     assert.ok(from)
     for (const fault of ['unsent', 'unanswered', 'late'] as const) {
       const name = randomUUID()
-      const store = struckStore(from.lake.objects, number => number % 23 === 0, fault)
+      const store = struckStore(from.lake.objects, number => number % 19 === 0, fault)
       const running = archiving(from, withLake(from, name, store.objects), join(from.lake.folder, name))
       await running.done
       await running.stop()
