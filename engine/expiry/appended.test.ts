@@ -18,7 +18,7 @@ import { openSqlDatabase } from '../replica/sql-database.ts'
 import type { Table } from '../table.ts'
 import { eventSchema, patience } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
-import { expireAt, startExpiring, whenDue } from './testing.ts'
+import { commitTimeOf, expireAt, startExpiring, whenDue } from './testing.ts'
 
 const options = () => ({ principal: 'p', schema: 1, signal: patience() })
 const limits = { memory: '800MB', threads: 1 }
@@ -41,10 +41,7 @@ class Scene implements AsyncDisposable {
     const { table } = this
     const rows = numbers.map(n => table.schemas.codec.row({ n }, 'row'))
     const { revision } = await table.writer.append(rows, options())
-    const replica = await table.reached(revision, 'rows', patience())
-    let time = 0
-    for await (const one of replica.source.changes(revision - 1, patience(), revision)) time = one.commitTime
-    const batch = { revision, time, numbers }
+    const batch = { revision, time: await commitTimeOf(table, revision), numbers }
     this.batches.push(batch)
     return batch
   }
@@ -180,10 +177,7 @@ test('a Table at every revision and time before rows were removed still has them
   const states: { revision: number; time: number; numbers: number[] }[] = []
   const note = async (numbers: number[]) => {
     const revision = await on.last()
-    const replica = await table.reached(revision, 'rows', patience())
-    let time = 0
-    for await (const one of replica.source.changes(revision - 1, patience(), revision)) time = one.commitTime
-    states.push({ revision, time, numbers })
+    states.push({ revision, time: await commitTimeOf(table, revision), numbers })
   }
   let all: number[] = []
   const append = async (...numbers: number[]) => {

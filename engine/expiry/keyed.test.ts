@@ -18,7 +18,7 @@ import { rowsOf } from '../testing-table.ts'
 import { Expiry } from './expire.ts'
 import { lookAtRows, removeRows } from './keyed.ts'
 import { agreedNow } from './server.ts'
-import { expireAt, retentionSeconds, startExpiring, whenDue } from './testing.ts'
+import { commitTimeOf, expireAt, retentionSeconds, startExpiring, whenDue } from './testing.ts'
 
 const options = () => ({ principal: 'p', schema: 1, signal: patience() })
 const put = (id: string, title = id): RowChange => ({ op: 'put', row: { id, title } })
@@ -29,8 +29,7 @@ async function write(table: Table, ...batches: RowChange[][]): Promise<number> {
   let time = 0
   for (const batch of batches) {
     const { revision } = await table.writer.write(batch, options())
-    const replica = await table.reached(revision, 'rows', patience())
-    for await (const one of replica.source.changes(revision - 1, patience(), revision)) time = one.commitTime
+    time = await commitTimeOf(table, revision)
   }
   return time
 }

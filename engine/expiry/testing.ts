@@ -12,6 +12,14 @@ export const retentionSeconds = 3600
 /** A time, in milliseconds since 1970, at which what was committed at `time` (microseconds) is too old, and what came later is not. */
 export const whenDue = (time: number): number => time / 1000 + retentionSeconds * 1000
 
+/** When the batch that ends at a revision was committed, in microseconds since 1970. */
+export async function commitTimeOf(table: Table, revision: number): Promise<number> {
+  const replica = await table.reached(revision, 'rows', patience())
+  let time = 0
+  for await (const one of replica.source.changes(revision - 1, patience(), revision)) time = one.commitTime
+  return time
+}
+
 export type Expiring = {
   readonly progress: readonly ExpiryProgress[]
   readonly failures: readonly unknown[]
