@@ -146,6 +146,35 @@ test('a row that is written again while it is being removed stays, and the other
     assert.deepEqual(await idsIn(table), ['b'])
   }))
 
+test('a row that is written again while it is being removed stays, also where the log holds neither', () =>
+  scene(async (lake, table) => {
+    const archiver = lake.archiver(table, 'lake')
+    const purge = async (last: number) => {
+      await archiver.reached(last)
+      await purgeLog(table.log, last, { retentionSeconds: 0, now: Date.now() + 60_000 })
+    }
+    const old = await write(
+      table,
+      ['a', 'b', 'c'].map(id => put(id)),
+    )
+    await purge(3)
+    const replica = await table.reached(3, 'rows', patience())
+    const { due } = await lookAtRows(replica, old, patience())
+    assert.ok(due)
+    let raced = false
+    await removeRows(table, replica, due, {
+      signal: patience(),
+      room: async () => {
+        if (raced) return
+        raced = true
+        const { revision } = await table.writer.write([put('b', 'again')], options())
+        await purge(revision)
+      },
+      onRemoved: () => {},
+    })
+    assert.deepEqual(await idsIn(table), ['b'])
+  }))
+
 test('two that remove the same rows do no harm, and one that was stopped is followed by one that does the rest', () =>
   scene(async (lake, table) => {
     const rows = Array.from({ length: 1_100 }, (_, at) => put(`k${at}`))

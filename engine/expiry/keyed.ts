@@ -5,7 +5,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
-import { retentionPrincipal } from '../log/control.ts'
+import { type Floor, readFloor, retentionPrincipal } from '../log/control.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
 
@@ -24,6 +24,8 @@ export type RowsLook = {
 }
 
 type Seen = { readonly key: Buffer; readonly revision: number }
+/** `floor`: as the replica knew it when the rows were seen. */
+type Page = { readonly rows: readonly Seen[]; readonly floor: Floor | undefined }
 
 /** Rows between two turns of the event loop. */
 const rowsATurn = 2_000
@@ -77,20 +79,23 @@ export async function removeRows(
   due: Due,
   { signal, room, onRemoved }: RemoveOptions,
 ): Promise<void> {
-  for await (const rows of pagesOf(replica, due, signal)) {
+  for await (const page of pagesOf(table, replica, due, signal)) {
     await room()
-    onRemoved(await removeUnchanged(table, replica, rows, signal))
+    onRemoved(await removeUnchanged(table, replica, page, signal))
   }
 }
 
 /** Rows that are due, a page at a time, each from a look of its own: one over all of them would keep what is removed on disk. */
 async function* pagesOf(
+  { log }: Table,
   replica: TableReplica,
   { before, cutoff }: Due,
   signal: AbortSignal,
-): AsyncGenerator<readonly Seen[]> {
+): AsyncGenerator<Page> {
   let after: Buffer | undefined
   for (let looked = 0; ; ) {
+    const floor = await readFloor(log)
+    if (floor !== undefined) await replica.reached(floor.at, signal)
     const page: Seen[] = []
     const snapshot = replica.snapshot()
     try {
@@ -103,7 +108,7 @@ async function* pagesOf(
     } finally {
       snapshot.close()
     }
-    if (page.length > 0) yield page
+    if (page.length > 0) yield { rows: page, floor }
     if (page.length < batchRows) return
     after = page.at(-1)?.key
   }
@@ -113,7 +118,7 @@ async function* pagesOf(
 async function removeUnchanged(
   table: Table,
   replica: TableReplica,
-  rows: readonly Seen[],
+  { rows, floor }: Page,
   signal: AbortSignal,
 ): Promise<number> {
   const { schemas, writer } = table
@@ -127,6 +132,7 @@ async function removeUnchanged(
       await writer.write(changes, {
         principal: retentionPrincipal,
         schema: schemas.current.number,
+        ...(floor !== undefined && { floor }),
         signal: AbortSignal.any([signal, AbortSignal.timeout(writeMillis)]),
       })
       return left.length

@@ -99,8 +99,10 @@ async function appendedContent(table: Table, revision: number, newest: LakeState
 
 async function beforeExpiry(table: Table, revision: number, newest: LakeState): Promise<LakeState> {
   const { lake } = table
+  if (reachedRevision(newest, table) <= revision) return newest
+  // Beyond the newest, when no commit that is kept says how far it leads.
   const first = await firstVersionBeyond(lake, revisionMark(table), revision, newest.version)
-  if (first > newest.version) return newest
+  if (first > newest.version) throw await expired(table, `revision ${revision}`, newest)
   const takesOut = expiryTime((await readCommit(lake, first)) ?? [], table) !== undefined
   const state = await stateAt(table.lake, takesOut ? first - 1 : first)
   // Where what came before is cleaned up, another version may have been the first, and had rows that are gone from this one.

@@ -8,7 +8,7 @@
  */
 
 import { BlastyError } from '../../base/errors.ts'
-import { writeTick } from './control.ts'
+import { type Floor, writeTick } from './control.ts'
 import { batchFate, type ChangeLog, type LastRecord, lastRecord } from './log.ts'
 import type { Encoded, RevisionLookup } from './writer.ts'
 
@@ -23,14 +23,14 @@ export type Settled = {
 
 /**
  * What to expect without reading anything: an absent row to have left no trace in a log that was never purged, a
- * revision to be the last of its subject. A refusal leads to `settleConditions`.
+ * revision to be the last of its subject or, where `floor` is known and above it, purged. A refusal leads to `settleConditions`.
  */
-export function optimisticConditions(rows: readonly Encoded[]): Settled {
+export function optimisticConditions(rows: readonly Encoded[], floor: Floor = { at: 0, below: 0 }): Settled {
   const expectations = rows.map(({ condition }) => {
     if (condition === undefined) return undefined
-    return condition.kind === 'absent' ? 0 : condition.revision
+    return condition.kind === 'absent' || condition.revision <= floor.below ? 0 : condition.revision
   })
-  return { expectations, floor: expectations.includes(0) ? 0 : undefined }
+  return { expectations, floor: expectations.includes(0) ? floor.at : undefined }
 }
 
 /**

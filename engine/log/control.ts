@@ -60,9 +60,17 @@ export async function raiseFloor(log: ChangeLog, revision: number): Promise<numb
 
 /** The revision below which the log may have been purged; 0 when nobody ever declared one. */
 export async function declaredFloor(log: ChangeLog): Promise<number> {
-  const record = await lastRecord(log, log.subjects.floor)
-  return record === undefined ? 0 : revisionIn(record)
+  return (await readFloor(log))?.below ?? 0
 }
+
+/** The floor as it is declared; undefined when nobody ever declared one. */
+export async function readFloor(log: ChangeLog): Promise<Floor | undefined> {
+  const record = await lastRecord(log, log.subjects.floor)
+  return record && { at: record.revision, below: revisionIn(record) }
+}
+
+/** Revisions up to `below` may have been purged, says the record at revision `at`. */
+export type Floor = { readonly at: number; readonly below: number }
 
 /**
  * Ends the rows of an append-only Table up to `revision`: from the record on, nobody has them. Repeating it changes nothing, and of two

@@ -9,6 +9,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { KeyEncoder } from '../schema/key.ts'
 import type { Row } from '../schema/schema.ts'
 import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
+import type { Floor } from './control.ts'
 import { groupCommit } from './group.ts'
 import { type ChangeLog, logState } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
@@ -33,6 +34,11 @@ export type WriteOptions = {
   readonly schema: number
   /** Makes the write idempotent; scoped to the principal. */
   readonly mutationId?: string
+  /**
+   * The floor that a replica had passed before the rows were looked up there whose revisions are expected: what lies below it need not be
+   * looked up again.
+   */
+  readonly floor?: Floor
   readonly signal: AbortSignal
 }
 
@@ -108,7 +114,7 @@ export function logWriter(
     const { principal, mutationId, signal } = options
     const hash = mutationId === undefined ? '' : payloadHash(rows)
     const marker = mutationId === undefined ? undefined : log.subjects.marker(principal, mutationId)
-    let { expectations, floor } = optimisticConditions(rows)
+    let { expectations, floor } = optimisticConditions(rows, options.floor)
     let uncertain: Error | undefined
     const replay = async () => {
       const found = marker === undefined ? undefined : await readMarker(log, marker)
