@@ -74,6 +74,30 @@ export function describeLake(setting: () => Setting): void {
       assert.deepEqual([lake.rows, lake.version], [1, 2])
     })
 
+    it('keeps rows for as long as rows.retentionSeconds says, with a key and without', async () => {
+      const { spec } = filmsTable()
+      const rows = { retentionSeconds: 2 }
+      const lake = { commitWindowSeconds: 1 }
+      const { primaryKey: _, ...appended } = spec as { primaryKey: unknown }
+      await scene.apply(
+        { kind: 'Table', name: 'passing', spec: { ...spec, rows, lake } },
+        { kind: 'Table', name: 'lines', spec: { ...appended, rows, lake } },
+      )
+      const owner = await scene.owner('passing', 'lines')
+      for (const name of ['passing', 'lines']) {
+        await scene.wait(`table/${name}`)
+        await owner.table(name).put([film('tt1'), film('tt2')])
+      }
+      for (const name of ['passing', 'lines']) {
+        await eventually(`${name} has no row any more`, async () => {
+          const { rows: left } = await owner.sql(`SELECT count(*) AS n FROM ${name}`)
+          return Number(left[0]?.n) === 0
+        })
+        await scene.wait(`table/${name}`, 'RowsExpire')
+      }
+      await assert.rejects(owner.table('passing').get({ id: 'tt1' }), /no row with that key/)
+    })
+
     it('shows SQL the Table as it was at a token and at a time, and refuses what is not there', async () => {
       const films = client.table('films')
       const { token: before } = await films.put([film('tt5', { title: 'before' })], { ackLevel: AckLevel.ARCHIVED })
