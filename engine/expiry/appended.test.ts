@@ -157,7 +157,7 @@ test('what a watcher missed and nobody can tell any more is an error, and a curs
   await using on = await scene()
   const first = await on.append(1)
   const old = await on.append(2)
-  await on.append(3)
+  const third = await on.append(3)
   await on.archive()
   await expireAt(on.table, on.lake.folder, whenDue(old.time))
   await on.archive()
@@ -168,6 +168,16 @@ test('what a watcher missed and nobody can tell any more is an error, and a curs
   const late = on.lake.open('b')
   await assert.rejects(watched(late, last, first.revision), error => isBlastyError(error, 'CURSOR_EXPIRED'))
   assert.deepEqual(await watched(late, last, old.revision), { rows: [], events: [3] })
+  // Who has what is gone hears of it, also who asks for no more than was known before.
+  const { source } = await late.reached(last, 'rows', patience())
+  const told = await Array.fromAsync(source.changes(old.revision, patience(), third.revision))
+  assert.deepEqual(
+    told.map(({ revision, expired }) => [revision, expired]),
+    [
+      [third.revision, undefined],
+      [third.revision, old.revision],
+    ],
+  )
 })
 
 test('a Table at every revision and time before rows were removed still has them, for as long as the history lasts', async () => {

@@ -61,7 +61,8 @@ export async function keepExpiring(options: ExpiryOptions): Promise<void> {
       pause = Math.min(hourMillis, Math.max(restMillis, rest, restLooks * (performance.now() - started)))
     } catch (error) {
       if (signal.aborted) return
-      onFailure(error)
+      // A replica that is opened anew is no failure.
+      if (!isBlastyError(error, 'TABLE_NOT_READY')) onFailure(error)
       pause = Math.min(maxFailurePauseMillis, minRestMillis * 2 ** failures++)
     }
     await sleep(pause, undefined, { signal }).catch(() => {})

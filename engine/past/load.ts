@@ -1,9 +1,10 @@
 /** Fills the columns of one Table with its rows as of a revision: the last snapshot of the lake up to it, then the changes. */
 
-import { isBlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { expired } from '../lake/as-of.ts'
 import { readState } from '../lake/delta/state.ts'
 import { openSnapshotAt } from '../lake/snapshot.ts'
+import { logState } from '../log/log.ts'
 import { ColumnTable } from '../replica/column-table.ts'
 import type { SqlDatabase } from '../replica/sql-database.ts'
 import type { Table } from '../table.ts'
@@ -64,13 +65,17 @@ async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, opti
         await snapshot.close()
       }
     }
-    for await (const batch of replica.source.changes(columns.revision, signal, revision)) {
+    const loaded = columns.revision
+    for await (const batch of replica.source.changes(loaded, signal, revision)) {
       columns.stage(batch)
       if (columns.stagedBytes < maxStagedBytes) continue
       await columns.tick()
       await check()
     }
     signal.throwIfAborted()
+    // Changes that came from the lake, past which the log was purged meanwhile, do not say since when rows are gone.
+    if (replica.expired > 0 && loaded < revision && (await logState(table.log)).first > loaded + 1)
+      throw new BlastyError('CURSOR_EXPIRED', { revision: loaded, table: table.log.table })
     if (columns.pending) await columns.tick()
   } finally {
     connection.closeSync()

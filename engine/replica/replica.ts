@@ -221,7 +221,12 @@ async function* loggedChanges(
     if (first > at + 1) {
       const before = at
       for await (const batch of recovery?.changes(at) ?? []) {
-        if (batch.revision > until || signal.aborted) return
+        if (signal.aborted) return
+        if (batch.revision > until) {
+          // Rows that are gone must not stay because more is known by now than was asked for.
+          if (batch.expired !== undefined) yield { ...batch, revision: until }
+          return
+        }
         yield batch
         at = batch.revision
       }
