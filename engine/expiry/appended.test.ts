@@ -11,13 +11,16 @@ import { readState } from '../lake/delta/state.ts'
 import { expiredRevision } from '../lake/expiry.ts'
 import { type TestLake, testLake } from '../lake/testing.ts'
 import { expireRows } from '../log/control.ts'
+import { logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import { PastDatabases } from '../past/databases.ts'
+import { closeAll, loseLog, openEpoch, repairLog } from '../repair/testing.ts'
 import { verifyTable } from '../repair/verify.ts'
 import { openSqlDatabase } from '../replica/sql-database.ts'
 import type { Table } from '../table.ts'
 import { eventSchema, patience } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
+import { lookAtLake } from './appended.ts'
 import { commitTimeOf, expireAt, startExpiring, whenDue } from './testing.ts'
 
 const options = () => ({ principal: 'p', schema: 1, signal: patience() })
@@ -275,4 +278,31 @@ test('two that remove at once, one that begins anew, and an earlier expiry that 
   const state = await readState(table.lake)
   assert.ok(state)
   assert.equal(expiredRevision(state, table), old.revision)
+})
+
+test('a log that is begun anew knows what was removed before', async () => {
+  const lake = await testLake(eventSchema)
+  try {
+    const table = openEpoch(lake, 1)
+    const append = async (to: Table, n: number) => {
+      const { revision } = await to.writer.append([to.schemas.codec.row({ n }, 'row')], options())
+      return revision
+    }
+    const old = await append(table, 1)
+    const archiver = lake.archiver(table, 'lake')
+    await archiver.reached(await append(table, 2))
+    await expireAt(table, lake.folder, whenDue(await commitTimeOf(table, old)))
+    const { last } = await logState(table.log)
+    await archiver.reached(last)
+    await archiver.stop()
+    await loseLog(lake)
+    await repairLog(table, last)
+    const next = openEpoch(lake, 2)
+    const third = await append(next, 3)
+    assert.deepEqual(await watched(next, third), { rows: [2, 3], events: [] })
+    const { due, expired } = await lookAtLake(next, 0, lake.folder)
+    assert.deepEqual([due, expired], [old, old])
+  } finally {
+    await closeAll(lake)
+  }
 })
