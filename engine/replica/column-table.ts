@@ -19,6 +19,9 @@ type Staged = { readonly revision: number; readonly commitTime: number; readonly
 const chunkRows = 2048
 /** No Table can bear this name. */
 const staging = '_blasty_staged'
+/** So few rows are told in the text of the merge itself, which costs less than to append them first and clear them away again. */
+const maxToldRows = 64
+const maxToldBytes = 256 * 1024
 
 export class ColumnTable {
   readonly #connection: DuckDBConnection
@@ -179,12 +182,11 @@ export class ColumnTable {
     this.#deletes = []
     this.#bytes = 0
     try {
-      if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
-      this.#unclean = true
       const rows = inserts.size > 0 ? [...inserts.values()] : appends
-      if (rows.length > 0) await this.#append(rows)
-      await this.#merge(deletes, rows.length > 0, appends.length > 0, revision)
-      this.#unclean = false
+      const few = isFew(rows)
+      const moved = few ? (rows.length === 0 ? [] : [this.#insert(told(rows))]) : await this.#append(rows)
+      await this.#merge(deletes, moved, revision)
+      if (!few) this.#unclean = false
       this.#revision = revision
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => {}) // There may be none to roll back.
@@ -211,28 +213,35 @@ export class ColumnTable {
   }
 
   /**
-   * Deletes the versions that ended, moves in what is in the staging table, and moves the position on from where this table
-   * believes it to be; anything else would merge twice or leave something out. One transaction in one call: each answer of
-   * the database has to wait its turn behind everything else that the process does.
+   * Moves the position on from where this table believes it to be (anything else would merge twice or leave something out), deletes
+   * the versions that ended and moves in the new ones. One transaction in one call: each answer of the database has to wait its
+   * turn behind everything else that the process does.
    */
-  async #merge(deletes: readonly number[], staged: boolean, many: boolean, revision: number): Promise<void> {
+  async #merge(deletes: readonly number[], moved: readonly string[], revision: number): Promise<void> {
     const { name } = this.#identity
-    const table = quoteIdentifier(name)
-    const ended = `DELETE FROM ${table} WHERE ${revisionColumn} IN (SELECT unnest([${deletes.join(', ')}]::BIGINT[]))`
-    const here = `name = ${quoteText(name)} AND revision = ${this.#revision} AND schema = ${this.#schema.number}`
+    const here = `revision = ${this.#revision} AND schema = ${this.#schema.number}`
     const problem = quoteText(`columns of ${name} are not at ${this.#revision}`)
+    const next = `CASE WHEN ${here} THEN ${revision} ELSE error(${problem}) END`
+    const ended = `DELETE FROM ${quoteIdentifier(name)} WHERE ${revisionColumn} IN (${deletes.join(', ')})`
     const statements = [
       'BEGIN',
-      `SELECT CASE WHEN count(*) = 1 THEN true ELSE error(${problem}) END FROM ${positionsTable} WHERE ${here}`,
+      `UPDATE ${positionsTable} SET revision = ${next} WHERE name = ${quoteText(name)}`,
       ...(deletes.length > 0 ? [ended] : []),
-      ...(staged ? [insertStaged(name, this.#schema, staging, many), `DELETE FROM ${staging}`] : []),
-      `UPDATE ${positionsTable} SET revision = ${revision} WHERE ${here}`,
+      ...moved,
       'COMMIT',
     ]
     await this.#connection.run(statements.join('; '))
   }
 
-  async #append(rows: readonly Staged[]): Promise<void> {
+  /** Rows of `from` are objects of a keyed Table, or arrays of rows where there is no key. */
+  #insert(from: string): string {
+    return insertStaged(this.#identity.name, this.#schema, from, this.#schema.primaryKey.length === 0)
+  }
+
+  /** Puts rows into the staging table; returns the statements that move them in. */
+  async #append(rows: readonly Staged[]): Promise<string[]> {
+    if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
+    this.#unclean = true
     const appender = await this.#connection.createAppender(staging, 'main', 'temp')
     try {
       for (let from = 0; from < rows.length; from += chunkRows) {
@@ -246,18 +255,27 @@ export class ColumnTable {
           1,
           part.map(row => BigInt(row.commitTime)),
         )
-        chunk.setColumnValues(
-          2,
-          part.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()),
-        )
+        chunk.setColumnValues(2, part.map(textOf))
         appender.appendDataChunk(chunk)
       }
     } finally {
       // Closing flushes: left open, it would do so whenever its memory is collected, in the middle of another tick.
       appender.closeSync()
     }
+    return [this.#insert(staging), `DELETE FROM ${staging}`]
   }
 }
+
+const isFew = (rows: readonly Staged[]): boolean =>
+  rows.length <= maxToldRows && rows.reduce((sum, { body }) => sum + body.length, 0) <= maxToldBytes
+
+/** Rows as a table of literals with the columns of the staging table. */
+function told(rows: readonly Staged[]): string {
+  const values = rows.map(row => `(${row.revision}::BIGINT, ${row.commitTime}::BIGINT, ${quoteText(textOf(row))})`)
+  return `(VALUES ${values.join(', ')}) AS told(r, t, v)`
+}
+
+const textOf = ({ body }: Staged): string => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
 
 async function inTransaction(connection: DuckDBConnection, work: () => Promise<void>): Promise<void> {
   await connection.run('BEGIN')
