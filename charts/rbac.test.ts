@@ -40,7 +40,8 @@ const everyRole: Role[] = ['operator', 'worker', 'facade']
 const cases: [string, Role[], Question][] = [
   ['watch Tables', everyRole, { group, resource: 'tables', verb: 'watch' }],
   ['list BackendClasses', everyRole, { group, resource: 'backendclasses', verb: 'list' }],
-  ['patch the status of a Table', ['operator'], { group, resource: 'tables', subresource: 'status', verb: 'patch' }],
+  ['put the status of a Table', ['operator'], { group, resource: 'tables', subresource: 'status', verb: 'update' }],
+  ['patch the status of a Table', [], { group, resource: 'tables', subresource: 'status', verb: 'patch' }],
   ['patch a finalizer into an Index', ['operator'], { group, resource: 'indexes', verb: 'patch' }],
   ['create a Table', [], { group, resource: 'tables', verb: 'create' }],
   ['delete a Subscription', [], { group, resource: 'subscriptions', verb: 'delete' }],

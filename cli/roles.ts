@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
-import { constants, hostname, setPriority, tmpdir } from 'node:os'
+import { constants, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -11,6 +11,7 @@ import { startOperator } from '../controllers/operator.ts'
 import { startFacade } from '../facade/facade.ts'
 import { createMetrics, type Logger, type Metrics, startHealthServer } from '../operator/mod.ts'
 import { startWorker } from '../worker/worker.ts'
+import { giveWay } from './priority.ts'
 import { sqlStatements } from './thread-pool.ts'
 
 export type RoleOptions = {
@@ -47,7 +48,13 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
   const [host, port] = splitAddress(options.healthAddress)
   let started = false
   // Where they share processors, who archives and indexes gives way to who answers. That it may not is no reason to end.
-  if (roles.every(role => role === 'worker')) setPriorityOf(constants.priority.PRIORITY_BELOW_NORMAL, log)
+  if (roles.every(role => role === 'worker')) {
+    try {
+      giveWay(constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch (error) {
+      log.info({ err: error }, 'it does not give way to other processes')
+    }
+  }
   const metrics = createMetrics()
   const health = await startHealthServer({
     host,
@@ -68,14 +75,6 @@ export async function serve(roles: readonly RoleName[], options: RoleOptions): P
     cut.unref()
     for (const one of serving.reverse()) await one.close()
     await health.close()
-  }
-}
-
-function setPriorityOf(priority: number, log: Logger): void {
-  try {
-    setPriority(priority)
-  } catch (error) {
-    log.info({ err: error }, 'the priority of this process stays as it is')
   }
 }
 

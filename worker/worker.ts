@@ -37,8 +37,11 @@ export type Worker = {
 const tableReportMillis = 10_000
 /** A log fuller than this may refuse the next batch. */
 const fullShare = 0.95
-/** The work is shared out at most this often: each time all Tables are gone through, and changes come in crowds. */
-const shareMillis = 50
+/** The work is shared out at most this often: changes come in crowds. */
+const minShareMillis = 50
+const maxShareMillis = 1_000
+/** Each time all Tables are gone through, of which there may be many: a pause is so many times as long as that took. */
+const sharePauses = 10
 
 /** Starts working; resolves when the first share of the work has been taken. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -47,20 +50,22 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const jobs = new Jobs(options.log)
   const membership = new Map<object, () => void>()
   let scheduled: NodeJS.Timeout | undefined
-  let sharedAt = Number.NEGATIVE_INFINITY
+  let nextShare = 0
   let placed: Placed | undefined
   let closed = false
 
   const share = () => {
     scheduled = undefined
-    sharedAt = performance.now()
+    const began = performance.now()
     const now = new Placed(options.id, placed)
     jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options, now)))
     placed = now
+    const pause = sharePauses * (performance.now() - began)
+    nextShare = began + Math.min(maxShareMillis, Math.max(minShareMillis, pause))
   }
   const shareSoon = () => {
     if (closed) return
-    scheduled ??= setTimeout(share, Math.max(0, sharedAt + shareMillis - performance.now()))
+    scheduled ??= setTimeout(share, Math.max(0, nextShare - performance.now()))
   }
   directory.onTable((_, served) => {
     const reports = served?.backends.reports

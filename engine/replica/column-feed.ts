@@ -119,15 +119,12 @@ export class ColumnFeed {
     if (this.#ticking !== undefined || !this.#table.pending || this.#stop.signal.aborted) return
     // Who waits for what is not staged yet would have a tick that leaves them waiting.
     const waiting = [...this.#waiters].some(({ revision }) => revision <= this.#table.stagedRevision)
-    if (this.#timer !== undefined) {
-      if (!waiting) return
-      clearTimeout(this.#timer)
-    }
-    const pause = waiting ? 0 : Math.min(maxPauseMillis, Math.max(minPauseMillis, pauseTicks * this.#lastTickMillis))
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
+    const tick = () => {
       this.#tick().catch(error => this.#fail(error))
-    }, pause)
+    }
+    const pause = Math.min(maxPauseMillis, Math.max(minPauseMillis, pauseTicks * this.#lastTickMillis))
+    if (waiting) tick()
+    else this.#timer ??= setTimeout(tick, pause)
   }
 
   /** Merges everything staged so far; one tick at a time. */

@@ -14,9 +14,17 @@ import { openSqlDatabase, type SqlDatabase } from './sql-database.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let sql: SqlDatabase
+/** Changes a batch: few rows are told in the text of the merge, many are put into a table first. */
+const sizes = [3, 40]
 before(async () => {
   folder = await temporaryFolder()
   sql = await openSqlDatabase(join(folder.path, 'test.duckdb'), { memory: '256MB', threads: 1 })
+  for (const size of sizes) {
+    const whole = await ColumnTable.open(await sql.connect(), identity(`whole${size}`), schemasOf(filmSchema))
+    for (const batch of batches(size)) whole.stage(batch)
+    await whole.tick()
+    whole.close()
+  }
 })
 after(async () => {
   sql.close()
@@ -35,15 +43,15 @@ const schemasOf = (...all: TableSchema[]) => {
 const stored = (revision: number, id: string, rest: object = {}) =>
   new StoredRow(revision, revision, Buffer.from(JSON.stringify({ id, year: revision, ...rest })))
 
-/** Ten batches: rows put, put again, deleted; each follows from the one before. */
-function batches(): ChangeBatch[] {
+/** Ten batches of `size` changes: rows put, put again, deleted; each follows from the one before. */
+function batches(size = 3): ChangeBatch[] {
   const current = new Map<string, StoredRow>()
   return Array.from({ length: 10 }, (_, index) => {
-    const revision = (index + 1) * 3
-    const changes = [0, 1, 2].map(part => {
-      const id = `k${(index * part) % 4}${part}`
+    const revision = (index + 1) * size
+    const changes = Array.from({ length: size }, (_, part) => {
+      const id = `k${(index * part) % 4}${part}; it's`
       const old = current.get(id)
-      const next = (index + part) % 3 === 0 && old !== undefined ? undefined : stored(revision - 2 + part, id)
+      const next = (index + part) % 3 === 0 && old !== undefined ? undefined : stored(revision - size + 1 + part, id)
       if (next === undefined) current.delete(id)
       else current.set(id, next)
       return { key: Buffer.from(id), old, new: next }
@@ -99,66 +107,66 @@ function failing(connection: DuckDBConnection, from: number, once: boolean) {
   return { state, connection: stepping(connection, ['createAppender']) }
 }
 
-test('a process that dies at any step of a tick leaves columns that go on where they were, each row once', async () => {
-  const all = batches()
-  const whole = await ColumnTable.open(await sql.connect(), identity('whole'), schemasOf(filmSchema))
-  for (const batch of all) whole.stage(batch)
-  await whole.tick()
-  whole.close()
-  const expected = await shown('whole')
+for (const size of sizes) {
+  test(`a process that dies at any step of a tick of ${size} changes a batch leaves columns that go on where they were, each row once`, async () => {
+    const all = batches(size)
+    const expected = await shown(`whole${size}`)
 
-  let from = 1
-  for (let broken = true; broken; from++) {
-    const name = `dies${from}`
-    const first = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
-    for (const batch of all.slice(0, 3)) first.stage(batch)
-    await first.tick()
-    first.close()
+    let from = 1
+    for (let broken = true; broken; from++) {
+      const name = `dies${size}_${from}`
+      const first = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
+      for (const batch of all.slice(0, 3)) first.stage(batch)
+      await first.tick()
+      first.close()
 
-    const dying = failing(await sql.connect(), from, false)
-    const table = await ColumnTable.open(dying.connection, identity(name), schemasOf(filmSchema)).catch(() => undefined)
-    for (const batch of table === undefined ? [] : all.slice(3, 7)) table?.stage(batch)
-    await table?.tick().catch(() => {})
-    dying.connection.closeSync()
-    broken = dying.state.broken
+      const dying = failing(await sql.connect(), from, false)
+      const table = await ColumnTable.open(dying.connection, identity(name), schemasOf(filmSchema)).catch(
+        () => undefined,
+      )
+      for (const batch of table === undefined ? [] : all.slice(3, 7)) table?.stage(batch)
+      await table?.tick().catch(() => {})
+      dying.connection.closeSync()
+      broken = dying.state.broken
 
-    const next = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
-    for (const batch of all) if (batch.revision > next.revision) next.stage(batch)
-    await next.tick()
-    next.close()
-    assert.deepEqual(await shown(name), expected, `dead from step ${from}`)
-  }
-  assert.ok(from > 8, `${from} steps`)
-})
+      const next = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
+      for (const batch of all) if (batch.revision > next.revision) next.stage(batch)
+      await next.tick()
+      next.close()
+      assert.deepEqual(await shown(name), expected, `dead from step ${from}`)
+    }
+    assert.ok(from > (size === 3 ? 8 : 10), `${from} steps`)
+  })
 
-test('a tick that fails at any step is merged with what came since, each row once', async () => {
-  const all = batches()
-  const expected = await shown('whole')
-  let from = 1
-  for (let broken = true; broken; from++) {
-    const name = `fails${from}`
-    const opened = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
-    for (const batch of all.slice(0, 3)) opened.stage(batch)
-    await opened.tick()
-    opened.close()
-    const connection = await sql.connect()
-    const faulty = failing(connection, from + 3, true) // Behind the three steps of opening.
-    const table = await ColumnTable.open(faulty.connection, identity(name), schemasOf(filmSchema))
-    for (const batch of all.slice(3, 6)) table.stage(batch)
-    const ticking = table.tick()
-    // Comes while the tick is under way, and ends rows that it holds.
-    for (const batch of all.slice(6)) table.stage(batch)
-    await ticking.catch(() => {})
-    broken = faulty.state.broken
-    faulty.state.healed = true
-    await table.tick()
-    assert.equal(table.revision, 30)
-    assert.equal(table.stagedBytes, 0)
-    assert.deepEqual(await shown(name), expected, `failed at step ${from}`)
-    table.close()
-  }
-  assert.ok(from > 6, `${from} steps`)
-})
+  test(`a tick of ${size} changes a batch that fails at any step is merged with what came since, each row once`, async () => {
+    const all = batches(size)
+    const expected = await shown(`whole${size}`)
+    let from = 1
+    for (let broken = true; broken; from++) {
+      const name = `fails${size}_${from}`
+      const opened = await ColumnTable.open(await sql.connect(), identity(name), schemasOf(filmSchema))
+      for (const batch of all.slice(0, 3)) opened.stage(batch)
+      await opened.tick()
+      opened.close()
+      const connection = await sql.connect()
+      const faulty = failing(connection, from + 3, true) // Behind the three steps of opening.
+      const table = await ColumnTable.open(faulty.connection, identity(name), schemasOf(filmSchema))
+      for (const batch of all.slice(3, 6)) table.stage(batch)
+      const ticking = table.tick()
+      // Comes while the tick is under way, and ends rows that it holds.
+      for (const batch of all.slice(6)) table.stage(batch)
+      await ticking.catch(() => {})
+      broken = faulty.state.broken
+      faulty.state.healed = true
+      await table.tick()
+      assert.equal(table.revision, 10 * size)
+      assert.equal(table.stagedBytes, 0)
+      assert.deepEqual(await shown(name), expected, `failed at step ${from}`)
+      table.close()
+    }
+    assert.ok(from > 6, `${from} steps`)
+  })
+}
 
 test('columns that are ahead of the schema that a status tells keep their values', async () => {
   const [id, ...others] = filmSchema.columns
@@ -184,7 +192,7 @@ test('a Table may be called what the staging table was called', async () => {
   const table = await ColumnTable.open(await sql.connect(), identity('staged'), schemasOf(filmSchema))
   for (const batch of batches()) table.stage(batch)
   await table.tick()
-  assert.deepEqual(await shown('staged'), await shown('whole'))
+  assert.deepEqual(await shown('staged'), await shown('whole3'))
   table.close()
 })
 
@@ -198,7 +206,7 @@ test('two processes that merge the same changes into one table do not double the
   }
   await first.tick()
   await assert.rejects(second.tick())
-  assert.deepEqual(await shown('twice'), await shown('whole'))
+  assert.deepEqual(await shown('twice'), await shown('whole3'))
   first.close()
   second.close()
 })
@@ -214,7 +222,7 @@ test('of two that merge the same changes at the same moment one does, whichever 
     }
     const outcomes = await Promise.allSettled([first.tick(), second.tick()])
     assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
-    assert.deepEqual(await shown(name), await shown('whole'))
+    assert.deepEqual(await shown(name), await shown('whole3'))
     first.close()
     second.close()
   }

@@ -19,16 +19,18 @@ type Staged = { readonly revision: number; readonly commitTime: number; readonly
 type Merge = {
   /** Revisions of versions that ended. */
   readonly deletes: readonly number[]
+  /** Statements that move the new rows in. */
+  readonly moved: readonly string[]
   readonly expired: number
-  /** Whether the staging table holds rows, and whether many stand in one of its values. */
-  readonly staged: boolean
-  readonly many: boolean
   readonly revision: number
 }
 
 const chunkRows = 2048
 /** No Table can bear this name. */
 const staging = '_blasty_staged'
+/** So few rows are told in the text of the merge itself, which costs less than to append them first and clear them away again. */
+const maxToldRows = 64
+const maxToldBytes = 256 * 1024
 
 export class ColumnTable {
   readonly #connection: DuckDBConnection
@@ -194,12 +196,11 @@ export class ColumnTable {
     this.#expired = 0
     this.#bytes = 0
     try {
-      if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
-      this.#unclean = true
       const rows = inserts.size > 0 ? [...inserts.values()] : appends
-      if (rows.length > 0) await this.#append(rows)
-      await this.#merge({ deletes, expired, staged: rows.length > 0, many: appends.length > 0, revision })
-      this.#unclean = false
+      const few = isFew(rows)
+      const moved = few ? (rows.length === 0 ? [] : [this.#insert(told(rows))]) : await this.#append(rows)
+      await this.#merge({ deletes, moved, expired, revision })
+      if (!few) this.#unclean = false
       this.#revision = revision
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => {}) // There may be none to roll back.
@@ -227,30 +228,37 @@ export class ColumnTable {
   }
 
   /**
-   * Deletes the versions that ended, moves in what is in the staging table, and moves the position on from where this table
-   * believes it to be; anything else would merge twice or leave something out. One transaction in one call: each answer of
-   * the database has to wait its turn behind everything else that the process does.
+   * Moves the position on from where this table believes it to be (anything else would merge twice or leave something out), deletes
+   * the versions that ended and moves in the new ones. One transaction in one call: each answer of the database has to wait its
+   * turn behind everything else that the process does.
    */
-  async #merge({ deletes, expired, staged, many, revision }: Merge): Promise<void> {
+  async #merge({ deletes, moved, expired, revision }: Merge): Promise<void> {
     const { name } = this.#identity
-    const table = quoteIdentifier(name)
-    const ended = `DELETE FROM ${table} WHERE ${revisionColumn} IN (SELECT unnest([${deletes.join(', ')}]::BIGINT[]))`
-    const here = `name = ${quoteText(name)} AND revision = ${this.#revision} AND schema = ${this.#schema.number}`
+    const here = `revision = ${this.#revision} AND schema = ${this.#schema.number}`
     const problem = quoteText(`columns of ${name} are not at ${this.#revision}`)
+    const next = `CASE WHEN ${here} THEN ${revision} ELSE error(${problem}) END`
+    const ended = `DELETE FROM ${quoteIdentifier(name)} WHERE ${revisionColumn} IN (${deletes.join(', ')})`
     const statements = [
       'BEGIN',
-      `SELECT CASE WHEN count(*) = 1 THEN true ELSE error(${problem}) END FROM ${positionsTable} WHERE ${here}`,
+      `UPDATE ${positionsTable} SET revision = ${next} WHERE name = ${quoteText(name)}`,
       ...(deletes.length > 0 ? [ended] : []),
-      ...(staged ? [insertStaged(name, this.#schema, staging, many), `DELETE FROM ${staging}`] : []),
+      ...moved,
       // Behind the insertion: who lags takes rows in that are gone already.
-      ...(expired > 0 ? [`DELETE FROM ${table} WHERE ${revisionColumn} <= ${expired}`] : []),
-      `UPDATE ${positionsTable} SET revision = ${revision} WHERE ${here}`,
+      ...(expired > 0 ? [`DELETE FROM ${quoteIdentifier(name)} WHERE ${revisionColumn} <= ${expired}`] : []),
       'COMMIT',
     ]
     await this.#connection.run(statements.join('; '))
   }
 
-  async #append(rows: readonly Staged[]): Promise<void> {
+  /** Rows of `from` are objects of a keyed Table, or arrays of rows where there is no key. */
+  #insert(from: string): string {
+    return insertStaged(this.#identity.name, this.#schema, from, this.#schema.primaryKey.length === 0)
+  }
+
+  /** Puts rows into the staging table; returns the statements that move them in. */
+  async #append(rows: readonly Staged[]): Promise<string[]> {
+    if (this.#unclean) await this.#connection.run(`DELETE FROM ${staging}`)
+    this.#unclean = true
     const appender = await this.#connection.createAppender(staging, 'main', 'temp')
     try {
       for (let from = 0; from < rows.length; from += chunkRows) {
@@ -264,18 +272,27 @@ export class ColumnTable {
           1,
           part.map(row => BigInt(row.commitTime)),
         )
-        chunk.setColumnValues(
-          2,
-          part.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()),
-        )
+        chunk.setColumnValues(2, part.map(textOf))
         appender.appendDataChunk(chunk)
       }
     } finally {
       // Closing flushes: left open, it would do so whenever its memory is collected, in the middle of another tick.
       appender.closeSync()
     }
+    return [this.#insert(staging), `DELETE FROM ${staging}`]
   }
 }
+
+const isFew = (rows: readonly Staged[]): boolean =>
+  rows.length <= maxToldRows && rows.reduce((sum, { body }) => sum + body.length, 0) <= maxToldBytes
+
+/** Rows as a table of literals with the columns of the staging table. */
+function told(rows: readonly Staged[]): string {
+  const values = rows.map(row => `(${row.revision}::BIGINT, ${row.commitTime}::BIGINT, ${quoteText(textOf(row))})`)
+  return `(VALUES ${values.join(', ')}) AS told(r, t, v)`
+}
+
+const textOf = ({ body }: Staged): string => Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
 
 async function inTransaction(connection: DuckDBConnection, work: () => Promise<void>): Promise<void> {
   await connection.run('BEGIN')

@@ -7,7 +7,7 @@
  */
 
 import { rm } from 'node:fs/promises'
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDBConnection, DuckDBInstance, type DuckDBMaterializedResult } from '@duckdb/node-api'
 import { lockdownStatements } from '../sql/lockdown.ts'
 import { createMacros } from '../sql/macros.ts'
 import { quoteText } from '../sql/quote.ts'
@@ -25,6 +25,8 @@ export type SqlLimits = {
 
 export type SqlDatabase = {
   readonly connect: () => Promise<DuckDBConnection>
+  /** A connection at one moment of all Tables; closing it ends that. */
+  readonly read: () => Promise<SqlReading>
   /**
    * To be told after each merge how many bytes it held, `Infinity` for one that is dear. When enough have come since the last
    * checkpoint, makes one. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
@@ -33,6 +35,9 @@ export type SqlDatabase = {
   /** Makes a checkpoint too. */
   readonly close: () => void
 }
+
+/** A connection in a transaction that only reads, and by name the revision that each Table has in it. */
+export type SqlReading = { readonly connection: DuckDBConnection; readonly revisions: ReadonlyMap<string, number> }
 
 /** Tells which state of which Table is in the instance; not visible to queries. */
 export const positionsTable = '_blasty_positions'
@@ -51,6 +56,7 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
   let unsaved = 0
   return {
     connect: () => connect(instance),
+    read: () => read(instance),
     merged: async bytes => {
       unsaved += bytes
       if (unsaved < checkpointBytes) return
@@ -74,6 +80,24 @@ async function connect(instance: DuckDBInstance): Promise<DuckDBConnection> {
   await connection.run(`USE ${catalog}`)
   return connection
 }
+
+/** In one call: with each answer the process turns to whatever else it has to do first. */
+async function read(instance: DuckDBInstance): Promise<SqlReading> {
+  const connection = await instance.connect()
+  try {
+    const positions = await connection.run(
+      `USE ${catalog}; BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
+    )
+    return { connection, revisions: new Map(rowsOf(positions).map(([name, at]) => [String(name), Number(at)])) }
+  } catch (error) {
+    connection.closeSync()
+    throw error
+  }
+}
+
+/** The rows of a result that is here as a whole, without waiting. */
+const rowsOf = (result: DuckDBMaterializedResult) =>
+  Array.from({ length: result.chunkCount }, (_, index) => result.getChunk(index).getRows()).flat()
 
 async function open(path: string, limits: SqlLimits): Promise<DuckDBInstance> {
   const instance = await DuckDBInstance.create(':memory:', {

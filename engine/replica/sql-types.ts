@@ -65,8 +65,8 @@ export function createTable(name: string, schema: Pick<TableSchema, 'columns'>):
 }
 
 /**
- * Moves staged rows into a Table. The staging table has columns r (revision), t (commit time in µs) and v: one row as a
- * JSON object or, when `many`, a JSON array of rows.
+ * Moves staged rows into a Table. `staging` is the name of a table, or a table of literals, with columns r (revision), t (commit
+ * time in µs) and v: one row as a JSON object or, when `many`, a JSON array of rows.
  */
 export function insertStaged(name: string, schema: TableSchema, staging: string, many: boolean): string {
   const structure = JSON.stringify(

@@ -227,15 +227,17 @@ test('a client that does not read holds neither a turn nor a connection past the
   const counted: SqlDatabase = {
     close: () => {},
     merged: async () => {},
-    connect: async () => {
-      const connection = await sql.connect()
-      return new Proxy(connection, {
+    connect: () => sql.connect(),
+    read: async () => {
+      const { connection, revisions } = await sql.read()
+      const watched: DuckDBConnection = new Proxy(connection, {
         get(target, name) {
           if (name === 'closeSync') closed++
           const value: unknown = Reflect.get(target, name, target)
           return typeof value === 'function' ? value.bind(target) : value
         },
-      }) satisfies DuckDBConnection
+      })
+      return { connection: watched, revisions }
     },
   }
   const admit = (signal: AbortSignal) => admission.enter(signal)

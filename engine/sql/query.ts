@@ -1,8 +1,15 @@
 /** Running one guarded SELECT over the Tables of a namespace, as a stream of columns, within limits. */
 
-import { BIGINT, DOUBLE, type DuckDBConnection, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
+import {
+  BIGINT,
+  DOUBLE,
+  type DuckDBConnection,
+  type DuckDBResult,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
-import { positionsTable, type SqlDatabase } from '../replica/sql-database.ts'
+import type { SqlDatabase, SqlReading } from '../replica/sql-database.ts'
 import { type GuardedQuery, guardQuery } from './guard.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import { quoteIdentifier } from './quote.ts'
@@ -77,7 +84,7 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
     const { format, maxRows } = options
     const views = [...(options.views ?? [])].map(([table, select]): View => ({ table, select: select(table, columns) }))
     const statement = { text, tables, values, format, maxRows, views }
-    yield* inTurn(database, leave, signal, connection => stream(connection, statement))
+    yield* inTurn(database, leave, signal, reading => stream(reading, statement))
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (timeout.aborted)
@@ -100,13 +107,14 @@ async function* inTurn(
   database: SqlDatabase,
   leave: () => void,
   signal: AbortSignal,
-  run: (connection: DuckDBConnection) => AsyncGenerator<QueryPart>,
+  run: (reading: SqlReading) => AsyncGenerator<QueryPart>,
 ): AsyncGenerator<QueryPart> {
-  const connection = await database.connect().catch(error => {
+  const reading = await database.read().catch(error => {
     leave()
     throw error
   })
-  const parts = run(connection)
+  const { connection } = reading
+  const parts = run(reading)
   let busy = false
   let ended = false
   let interrupting: NodeJS.Timeout | undefined
@@ -152,16 +160,11 @@ type Statement = {
   readonly maxRows: number
 }
 
-async function* stream(connection: DuckDBConnection, statement: Statement): AsyncGenerator<QueryPart> {
+async function* stream(reading: SqlReading, statement: Statement): AsyncGenerator<QueryPart> {
   const { text, tables, values, format, maxRows, views } = statement
-  const positions = await connection.runAndReadAll(
-    `BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
-  )
-  const known = new Map(positions.getRowsJS().map(([name, revision]) => [String(name), Number(revision)]))
-  const revisions = new Map(tables.map(table => [table, known.get(table) ?? 0]))
-  for (const view of views) await show(connection, view)
-  const given = boundValues(values)
-  const result = await connection.stream(format === 'plan' ? `EXPLAIN ${text}` : text, given.values, given.types)
+  const revisions = new Map(tables.map(table => [table, reading.revisions.get(table) ?? 0]))
+  for (const view of views) await show(reading.connection, view)
+  const result = await start(reading.connection, format === 'plan' ? `EXPLAIN ${text}` : text, values)
   const writer = resultWriter(format, result.columnNames(), result.columnTypes())
   yield* writer.begin
   let rows = 0
@@ -192,6 +195,17 @@ async function show(connection: DuckDBConnection, { table, select }: View): Prom
     if (!(error instanceof Error) || !/^(Binder|Catalog) Error/.test(error.message)) throw error
     const problem = `table ${table} does not have the columns of the policy that lets you read it; try again if they are just being changed`
     throw new BlastyError('QUERY_FAILED', { problem }, { cause: error })
+  }
+}
+
+async function start(connection: DuckDBConnection, text: string, values: QueryParameters): Promise<DuckDBResult> {
+  const given = boundValues(values)
+  const prepared = await connection.prepare(text)
+  try {
+    prepared.bind(given.values, given.types)
+    return await prepared.stream()
+  } finally {
+    prepared.destroySync()
   }
 }
 

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+
+/** Works in the pool before and after, so that its threads are there, and prints the niceness of each thread. */
+const program = `
+  import { readFile, readdir } from 'node:fs/promises'
+  import { giveWay } from ${JSON.stringify(new URL('priority.ts', import.meta.url).href)}
+  await readdir('/proc/self/task')
+  giveWay(10)
+  const threads = await readdir('/proc/self/task')
+  const stats = await Promise.all(threads.map(thread => readFile('/proc/self/task/' + thread + '/stat', 'utf8')))
+  console.log(JSON.stringify(stats.map(stat => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]))))
+`
+const unless = process.platform === 'linux' ? false : 'only Linux gives each thread a priority and shows it'
+
+test('every thread of a process gives way, those that were there before too', { skip: unless }, async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])
+  const niceness: unknown = JSON.parse(stdout)
+  assert.ok(Array.isArray(niceness) && niceness.length > 4, stdout)
+  assert.deepEqual([...new Set(niceness)].length, 1)
+  assert.ok(
+    niceness.every(one => one >= 10),
+    stdout,
+  )
+})
