@@ -18,7 +18,7 @@ const tableSpec = {
 /** Tables that the Subscriptions are spread over. */
 const sources = 10
 
-export const reconcile: Bench = async (environment, { n }, tell) => {
+export const reconcile: Bench = async (environment, { n = 300 }, tell) => {
   const operator = environment.roles?.of('operator').pid
   if (operator === undefined) {
     throw new Error(

@@ -12,8 +12,8 @@ export type Result = {
 }
 
 export type BenchOptions = {
-  /** Resources that `reconcile` creates of each kind. */
-  readonly n: number
+  /** Resources that `reconcile` creates of each kind, or subjects of `subjects`. */
+  readonly n?: number
   /** Writes a second of `freshness`. */
   readonly rate: number
   /** How long `freshness` measures. */
@@ -25,3 +25,6 @@ export type BenchOptions = {
 export type Tell = (line: string) => void
 
 export type Bench = (environment: Environment, options: BenchOptions, tell: Tell) => Promise<Result>
+
+/** A bench that starts the few servers it needs by itself. */
+export type LoneBench = (options: BenchOptions, tell: Tell) => Promise<Result>

@@ -42,6 +42,9 @@ export async function prepareNats(
         name,
         command: setting.program('nats-server'),
         args: ['--config', file],
+        // It reads its streams when it starts, and writes what it knows of their subjects when it stops.
+        readySeconds: 600,
+        stopSeconds: 120,
         ready: () => answersOk(`http://${loopback}:${address.monitor}/healthz`),
       }
     }),
