@@ -56,19 +56,17 @@ export async function actOnTable(
       await writeSchema(objects, bucket, action.schema)
       return
     case 'DeclareFloor':
-      await raiseFloor(logOf(table, stream, streams), action.revision)
+      await raiseFloor(logOf(table, stream, action.epoch, streams), action.revision)
       return
     case 'AnnounceSchemas': {
-      const log = logOf(table, stream, streams)
+      const log = logOf(table, stream, action.epoch, streams)
       for (let number = action.after + 1; number <= action.to; number++) await announceSchema(log, number)
     }
   }
 }
 
-/** Its control records are written alike in every epoch. */
-function logOf({ metadata, status }: Table, stream: string, streams: Backends['streams']): ChangeLog {
+function logOf({ metadata }: Table, stream: string, epoch: number, streams: Backends['streams']): ChangeLog {
   const { namespace, name, uid } = metadata
-  const epoch = status?.external?.epoch ?? 1
   return changeLog({ table: `${namespace}/${name}`, tableUid: uid, stream, epoch }, streams)
 }
 

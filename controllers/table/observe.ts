@@ -18,6 +18,7 @@ import { lookAtStream, type StreamSeen } from '../streams.ts'
 import { fromStore, lookAtBucket } from './bucket.ts'
 import { expiryProgress } from './expiry.ts'
 import type { Hints } from './memory.ts'
+import { streamEpoch } from './plan.ts'
 import { lookAtTrino, type TrinoSeen } from './trino.ts'
 
 /** What a Table's things are called and how they must be, as class and spec decide. */
@@ -107,14 +108,14 @@ export async function lookAtTable(
   const schema =
     parts.bucket === undefined ? undefined : await schemaInBucket(table, target.bucket, backends.objects, hints)
   const last = parts.stream?.seen.last ?? 0
-  const epoch = table.status?.external?.epoch ?? parts.stream?.seen.epoch ?? 1
+  const epoch = streamEpoch(table, parts.stream)
   const log = changeLog(
     { table: `${namespace}/${name}`, tableUid: uid, stream: target.stream, epoch },
     backends.streams,
   )
   // Each announcement is a record, and status names a schema only once it is announced, in the epoch that it names.
   const told = Math.max(table.status?.schema?.number ?? 0, hints.announced ?? 0)
-  const repaired = (parts.stream?.seen.epoch ?? 0) > epoch
+  const repaired = epoch > (table.status?.external?.epoch ?? epoch)
   const sure = !repaired && told > 0 && told === schema?.number && last >= told
   const announced = sure ? told : last === 0 ? 0 : await announcedSchema(log)
   // A log that holds less than the announcements of schemas is gone: whether rows went with it, the bucket tells.

@@ -4,7 +4,7 @@ import type { Table } from '../../crds/types.gen.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import { judge, type Mark, markMetadata } from '../marks.ts'
 import type { TableObserved } from './observe.ts'
-import { planTable, wantedStream } from './plan.ts'
+import { planTable, streamOfEpoch } from './plan.ts'
 import { tableStatus } from './status.ts'
 
 const mark: Mark = {
@@ -86,7 +86,7 @@ type StreamChange = { owner?: Mark | undefined; epoch?: number; first?: number; 
 function streamOf(change: StreamChange = {}, adoption = empty.target.adoption): TableObserved['stream'] {
   const owner = 'owner' in change ? change.owner : mark
   const found = owner === undefined ? ({ marked: 'no' } as const) : ({ marked: 'yes', mark: owner } as const)
-  const wanted = wantedStream(table(), empty)
+  const wanted = streamOfEpoch(table(), empty.target, change.epoch ?? 1)
   const config: object = { ...wanted, metadata: { ...wanted.metadata, ...markMetadata(mark) }, ...change.config }
   const seen = { found, epoch: change.epoch ?? 1, first: change.first ?? 1, last: change.last ?? 1, config }
   return { seen, ownership: judge(`stream ${name}`, found, mark, adoption) } as TableObserved['stream']
@@ -216,12 +216,7 @@ const cases: Case[] = [
     observed: whole({
       known: 7,
       announced: 0,
-      stream: streamOf({
-        epoch: 2,
-        first: 100,
-        last: 99,
-        config: { metadata: { ...markMetadata(mark), 'blasty-epoch': '2' } },
-      }),
+      stream: streamOf({ epoch: 2, first: 100, last: 99 }),
     }),
     does: ['DeclareFloor', 'AnnounceSchemas'],
   },
@@ -236,7 +231,7 @@ const cases: Case[] = [
     title: 'a repaired log of a later epoch is taken as it is',
     table: table(made(7)),
     observed: whole({
-      stream: streamOf({ epoch: 2, last: 1, config: { metadata: { ...markMetadata(mark), 'blasty-epoch': '2' } } }),
+      stream: streamOf({ epoch: 2, last: 1 }),
       known: 7,
     }),
     does: [],
@@ -307,7 +302,7 @@ for (const { title, table: given = table(), observed, does, blocked, condition }
 test('the schemas that were not announced yet are announced one by one', () => {
   const plan = planTable(table(made(7), { columns: more }), whole({ stream: streamOf({ last: 7 }), known: 7 }))
   assert.ok(!('blocked' in plan))
-  assert.deepEqual(plan.at(-1), { type: 'AnnounceSchemas', after: 1, to: 2 })
+  assert.deepEqual(plan.at(-1), { type: 'AnnounceSchemas', epoch: 1, after: 1, to: 2 })
 })
 
 const conditionOf = (given: Table, observed: TableObserved, type: string) => {

@@ -33,9 +33,9 @@ export type TableAction =
     }
   | { readonly type: 'WriteSchema'; readonly schema: TableSchema }
   /** Says that the log of a new epoch holds nothing up to a revision: conditional writers must look rows up until they are written anew. */
-  | { readonly type: 'DeclareFloor'; readonly revision: number }
+  | { readonly type: 'DeclareFloor'; readonly epoch: number; readonly revision: number }
   /** One record for each number after `after`, up to `to`: so their count tells whether a log holds anything else. */
-  | { readonly type: 'AnnounceSchemas'; readonly after: number; readonly to: number }
+  | { readonly type: 'AnnounceSchemas'; readonly epoch: number; readonly after: number; readonly to: number }
 
 export function planTable(table: Table, observed: TableObserved): Plan<TableAction> {
   const blocked = foreign(observed) ?? lostLog(table, observed) ?? lostBucket(table, observed) ?? lostLake(observed)
@@ -84,7 +84,8 @@ function streamActions(table: Table, observed: TableObserved): TableAction[] {
 /** A log that a repair began anew has rows before its beginning, in the lake. */
 function floorActions(table: Table, { stream, floor }: TableObserved): TableAction[] {
   if (stream === undefined || stream.seen.epoch <= (table.status?.external?.epoch ?? 1)) return []
-  return floor < stream.seen.first - 1 ? [{ type: 'DeclareFloor', revision: stream.seen.first - 1 }] : []
+  const { epoch, first } = stream.seen
+  return floor < first - 1 ? [{ type: 'DeclareFloor', epoch, revision: first - 1 }] : []
 }
 
 function schemaActions(table: Table, observed: TableObserved, next: TableSchema): TableAction[] {
@@ -93,14 +94,24 @@ function schemaActions(table: Table, observed: TableObserved, next: TableSchema)
   if (lost !== undefined && lost.number !== next.number) actions.push({ type: 'WriteSchema', schema: lost })
   if (observed.schema?.number !== next.number) actions.push({ type: 'WriteSchema', schema: next })
   if (observed.announced < next.number) {
-    actions.push({ type: 'AnnounceSchemas', after: observed.announced, to: next.number })
+    actions.push({
+      type: 'AnnounceSchemas',
+      epoch: streamEpoch(table, observed.stream),
+      after: observed.announced,
+      to: next.number,
+    })
   }
   return actions
 }
 
 /** The stream as it must be. Its epoch is the one it has: only a repair begins another. */
 export function wantedStream(table: Table, { target, stream }: TableObserved): WantedStream {
-  return streamOfEpoch(table, target, stream?.seen.epoch || table.status?.external?.epoch || 1)
+  return streamOfEpoch(table, target, streamEpoch(table, stream))
+}
+
+/** The epoch that a Table's stream is of, or will be when it is made. */
+export function streamEpoch(table: Table, stream: TableObserved['stream']): number {
+  return stream?.seen.epoch || table.status?.external?.epoch || 1
 }
 
 /** The stream of an epoch, as spec and class want it. */

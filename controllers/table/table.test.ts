@@ -64,7 +64,10 @@ const streamGone = async (name: string) => {
 async function writeRow({ status, metadata }: Table): Promise<number> {
   const stream = status.external?.stream ?? ''
   const headers = headersOf({ schema: 1, operation: 'put', principal: 'test' })
-  const message = { subject: `${stream}.k.${Buffer.from(metadata.name).toString('base64url')}`, headers }
+  const message = {
+    subject: `${stream}.${status.external?.epoch}.k.${Buffer.from(metadata.name).toString('base64url')}`,
+    headers,
+  }
   const outcome = await publish(bench.streams.connection, [{ ...message, data: Buffer.from('{}') }], 5_000)
   assert.ok(outcome.kind === 'stored')
   return outcome.seq

@@ -22,7 +22,7 @@ export type ChangeLog = LogIdentity & {
 }
 
 export function changeLog(identity: LogIdentity, streams: Streams): ChangeLog {
-  return { ...identity, streams, subjects: subjectsOf(identity.stream, identity.tableUid) }
+  return { ...identity, streams, subjects: subjectsOf(identity.stream, identity.tableUid, identity.epoch) }
 }
 
 /** Key of the stream's metadata that holds the epoch. */
@@ -39,7 +39,7 @@ export function logStreamConfig(options: {
 }): Partial<StreamConfig> & { name: string } {
   return {
     name: options.stream,
-    subjects: [subjectsOf(options.stream, options.tableUid).all],
+    subjects: [subjectsOf(options.stream, options.tableUid, options.epoch).all],
     storage: 'file',
     retention: 'limits',
     discard: 'new',

@@ -1,4 +1,7 @@
-/** The subjects of a change log. All start with the stream's name, so that many logs share one account. */
+/**
+ * The subjects of a change log. All start with the stream's name, so that many logs share one account, and with the epoch: what a
+ * writer sends that has not heard of a repair finds no stream that takes it.
+ */
 
 import { createHash } from 'node:crypto'
 
@@ -30,12 +33,12 @@ export type Subjects = {
 }
 
 /** `stream` is the stream's name; `tableUid` keeps the markers of a remade Table apart. */
-export function subjectsOf(stream: string, tableUid: string): Subjects {
-  const prefix = `${stream}.`
+export function subjectsOf(stream: string, tableUid: string, epoch: number): Subjects {
+  const prefix = `${stream}.${epoch}.`
   return {
-    all: `${stream}.>`,
-    rows: `${stream}.a`,
-    floor: `${stream}.floor`,
+    all: `${prefix}>`,
+    rows: `${prefix}a`,
+    floor: `${prefix}floor`,
     key: key => {
       const token = key.toString('base64url')
       return token.length <= maxKeyToken

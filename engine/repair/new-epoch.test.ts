@@ -63,6 +63,45 @@ test('after a repair the rows are as the lake had them, and the Table goes on ab
   }
 })
 
+test('a writer that missed the repair writes nothing into the new log', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    await announceSchema(lake.on.log, 1)
+    const table = openEpoch(lake, 1)
+    const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
+    await loseLog(lake)
+    const { epoch } = await repairLog(table, revision)
+    const refused = (write: Promise<unknown>) => assert.rejects(write, { code: 'EPOCH_CHANGED' })
+    const absent = { kind: 'absent' } as const
+    const next = openEpoch(lake, epoch)
+    const { last: before } = await logState(next.log)
+    await Promise.all([
+      refused(table.writer.write([put(table, 'b', 'late')], options())),
+      refused(table.writer.write([put(table, 'b', 'late'), put(table, 'c', 'late')], options())),
+      refused(table.writer.write([{ ...put(table, 'd', 'late'), condition: absent }], options())),
+      refused(table.writer.write([put(table, 'e', 'late')], { ...options(), mutationId: 'late' })),
+      assert.rejects(announceSchema(table.log, 2), { code: 'BACKEND_UNAVAILABLE' }),
+    ])
+    assert.equal((await logState(next.log)).last, before)
+    assert.deepEqual(await titles(next), [])
+  } finally {
+    await closeAll(lake)
+  }
+})
+
+test('a log of an earlier epoch that comes back from a backup takes nothing from writers of the later one', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    await announceSchema(lake.on.log, 1)
+    const next = openEpoch(lake, 2)
+    const { last: before } = await logState(lake.on.log)
+    await assert.rejects(next.writer.write([put(next, 'a', 'one')], options()), { code: 'EPOCH_CHANGED' })
+    assert.equal((await logState(lake.on.log)).last, before)
+  } finally {
+    await closeAll(lake)
+  }
+})
+
 test('a watch in the new epoch can begin at a revision of the old one that the lake remembers', async () => {
   const lake = await testLake(filmSchema)
   try {
