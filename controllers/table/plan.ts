@@ -81,7 +81,7 @@ function streamActions(table: Table, observed: TableObserved): TableAction[] {
   return fields.length > 0 && mayCorrect(table, observed) ? [{ type: 'UpdateStream', fields, seen, config }] : []
 }
 
-/** A log that a repair began anew has rows before its beginning, in the lake. */
+/** A log that a repair began anew, or had go on in another epoch, has rows that no subject of its epoch tells of. */
 function floorActions(table: Table, { stream, floor }: TableObserved): TableAction[] {
   if (stream === undefined || stream.seen.epoch <= (table.status?.external?.epoch ?? 1)) return []
   const { epoch, first } = stream.seen

@@ -28,7 +28,7 @@ export type Subjects = {
   readonly key: (key: Buffer) => string
   readonly marker: (principal: string, mutationId: string) => string
   readonly control: (name: 'schema' | 'expire' | 'tick' | 'guard') => string
-  /** Reads a subject back; undefined for one that is not of this log's format. */
+  /** Reads a subject back, of any epoch: a log may have gone on in another. Undefined for one that is not of this log's format. */
   readonly parse: (subject: string) => SubjectKind | undefined
 }
 
@@ -53,8 +53,9 @@ export function subjectsOf(stream: string, tableUid: string, epoch: number): Sub
     },
     control: name => `${prefix}c.${name}`,
     parse: subject => {
-      if (!subject.startsWith(prefix)) return undefined
-      const rest = subject.slice(prefix.length)
+      const epochEnd = subject.indexOf('.', stream.length + 1)
+      if (epochEnd < 0 || !subject.startsWith(`${stream}.`)) return undefined
+      const rest = subject.slice(epochEnd + 1)
       if (rest.startsWith('k.')) return { kind: 'row', key: Buffer.from(rest.slice(2), 'base64url') }
       if (rest.startsWith('h.')) return { kind: 'row', key: undefined }
       if (rest === 'a') return { kind: 'rows' }

@@ -104,8 +104,17 @@ test('without a replica what was purged is lost, which is said, and the log goes
     const next = openEpoch(lake, 2)
     assert.deepEqual(await titles(next), [['c', 'three']])
     assert.deepEqual(await differences(lake, next), [])
-    const absent = { ...put(next, 'a', 'again'), condition: { kind: 'absent' } } as const
-    await next.writer.write([absent], options())
+    await assert.rejects(table.writer.write([put(table, 'd', 'late')], options()), { code: 'EPOCH_CHANGED' })
+    const absent = (id: string) => ({ ...put(next, id, 'again'), condition: { kind: 'absent' } }) as const
+    await next.writer.write([absent('a')], options())
+    // What was written before is on subjects of the earlier epoch.
+    await assert.rejects(next.writer.write([absent('c')], options()), { code: 'ROW_EXISTS' })
+    const condition = { kind: 'revision', revision: last } as const
+    const { revision } = await next.writer.write([{ ...put(next, 'c', 'drei'), condition }], options())
+    assert.deepEqual(await titles(next, revision), [
+      ['a', 'again'],
+      ['c', 'drei'],
+    ])
   } finally {
     await closeAll(lake)
   }

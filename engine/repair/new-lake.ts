@@ -18,7 +18,8 @@ import { LineFile } from '../lake/lines.ts'
 import { uploadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
 import { committedTag } from '../lake/versions.ts'
-import { epochKey, type LogIdentity, logState } from '../log/log.ts'
+import { raiseFloor } from '../log/control.ts'
+import { type ChangeLog, changeLog, epochKey, logState } from '../log/log.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
 import { archiveToEnd } from './archive-to-end.ts'
@@ -63,7 +64,7 @@ export async function makeLakeAnew(options: NewLakeOptions): Promise<NewLake> {
   let into = table
   if (served !== undefined) await begin(options, table, served.revision, await writeRows(options, served.rows))
   else if (first > 1) {
-    into = reopen(await nextEpoch(table.log.epoch, table))
+    into = reopen(await nextEpoch(table.log, first - 1))
     await begin(options, into, first - 1, [])
   }
   const archived = await archiveToEnd(into, { ...options, signal })
@@ -152,16 +153,23 @@ function lineOf(row: Row, revision: number, commitTime: number): string {
   return `${JSON.stringify({ ...place, ...row })}\n`
 }
 
-/** Has the stream say that another epoch begins; what it holds stays. */
-async function nextEpoch(
-  epoch: number,
-  { log }: { readonly log: LogIdentity & Pick<Table['log'], 'streams'> },
-): Promise<number> {
-  const { streams } = log.streams.admin
+/**
+ * Has the stream say that another epoch begins, and take only what is written in it; what it holds stays. Conditional writers find
+ * none of that on the subjects of the new epoch, so they are told to look rows up, as after a purge.
+ */
+async function nextEpoch(log: ChangeLog, floor: number): Promise<number> {
+  const next = changeLog({ ...log, epoch: log.epoch + 1 }, log.streams)
+  await update(next)
+  await raiseFloor(next, floor)
+  return next.epoch
+}
+
+async function update({ stream, streams, subjects, epoch }: ChangeLog): Promise<void> {
+  const { admin } = streams
   try {
-    const { config } = await streams.info(log.stream)
-    await streams.update(log.stream, { ...config, metadata: { ...config.metadata, [epochKey]: String(epoch + 1) } })
-    return epoch + 1
+    const { config } = await admin.streams.info(stream)
+    const metadata = { ...config.metadata, [epochKey]: String(epoch) }
+    await admin.streams.update(stream, { ...config, subjects: [subjects.all], metadata })
   } catch (error) {
     const details = { backend: 'streams server', problem: reason(error) }
     throw new BlastyError('BACKEND_UNAVAILABLE', details, { cause: error })

@@ -24,6 +24,7 @@ test('changed rows get their old values, deleted ones come back, later ones go, 
     const { version = 0, timestamp = 0 } = (await readState(table.lake)) ?? {}
     const bad = await table.writer.write([put(table, 'a', 'wrong'), { op: 'delete', row: { id: 'b' } }], options())
     await archiver.reached(bad.revision)
+    await archiver.stop()
     const last = await table.writer.write(many, options())
 
     assert.equal(await versionAsOf(table.lake, timestamp), version)
@@ -41,7 +42,6 @@ test('changed rows get their old values, deleted ones come back, later ones go, 
     const { last: end } = await logState(table.log)
     assert.deepEqual(await restore(work), { put: 0, deleted: 0, same: 3, revision: 0 })
     assert.equal((await logState(table.log)).last, end)
-    await archiver.stop()
   } finally {
     await closeAll(lake)
   }
