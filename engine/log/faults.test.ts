@@ -93,6 +93,42 @@ test('a message that the client will not send is refused at once, with and witho
   await on.close()
 })
 
+test('writes to a log that is gone hear that it is lost, those that wait behind others too', async () => {
+  const on = await testLog(filmSchema)
+  const { connection } = on.streams
+  const requests: string[] = []
+  const counted = new Proxy(connection, {
+    get(target, name) {
+      if (name === 'request')
+        return (...args: Parameters<typeof connection.request>) => {
+          requests.push(args[0])
+          return connection.request(...args)
+        }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const writer = logWriter(changeLog(on.log, { ...on.streams, connection: counted }), {
+    encodeKey: on.schemas.encodeKey,
+    lookup: async () => undefined,
+  })
+  await writer.write([put('kept')], options())
+  await on.streams.admin.streams.delete(on.log.stream)
+  requests.length = 0
+  const lost = (write: Promise<unknown>) => assert.rejects(write, { code: 'LOG_LOST' })
+  // Two groups are under way at once, of one write each, and the others share batches behind them.
+  await Promise.all(Array.from({ length: 1200 }, (_, i) => lost(writer.write([put(`${i}`)], options()))))
+  await lost(
+    writer.write(
+      [put('conditional')].map(change => ({ ...change, condition: { kind: 'absent' } })),
+      options(),
+    ),
+  )
+  const sent = requests.filter(subject => subject.startsWith(on.log.stream)).length
+  assert.ok(sent <= 2 * 8 + 4, `${sent} attempts`)
+  await on.close()
+})
+
 /** Shows the messages of some sequences as the head of a batch that was never finished. */
 function torn(streams: Streams, sequences: ReadonlySet<number>): Streams {
   const placed = (seq: number) => {

@@ -85,6 +85,8 @@ export type WriterOptions = {
 const empty = Buffer.from('{}')
 /** How often a publish that nobody answers for (no leader, a restart) is tried again: about ten seconds in all. */
 const absentAttempts = 15
+/** From this attempt on, after about a second, the log is asked for: a server that starts may not know its streams yet. */
+const askAttempts = 7
 
 export function logWriter(
   log: ChangeLog,
@@ -109,6 +111,8 @@ export function logWriter(
   }
 
   let committed = 0
+  // Those who wait behind a write that found the log lost need not find it out one after another.
+  let lost = false
   const commit = async (rows: readonly Encoded[], options: WriteOptions): Promise<Committed> => {
     checkSize(rows)
     const { principal, mutationId, signal } = options
@@ -123,11 +127,24 @@ export function logWriter(
       return { revision: found.revision, first: found.revision - found.messages + 1, count: found.rows, replayed: true }
     }
 
+    /** Throws when the server says that there is no such log, or that it is of another epoch. */
+    const checkLog = async () => {
+      try {
+        await logState(log)
+        lost = false
+      } catch (error) {
+        // Where nobody answers, the attempts go on.
+        lost = isBlastyError(error, 'LOG_LOST', 'EPOCH_CHANGED')
+        if (lost) throw error
+      }
+    }
+
     const attemptOnce = async (attempt: number): Promise<Committed | undefined> => {
       const messages = messagesOf(log, rows, expectations, floor, options, hash)
       const outcome = await publish(log.streams.connection, messages, publishTimeoutMillis)
       switch (outcome.kind) {
         case 'stored':
+          lost = false
           committed = Math.max(committed, outcome.seq)
           return {
             revision: outcome.seq,
@@ -150,9 +167,8 @@ export function logWriter(
         case 'refused':
           throw new BlastyError('BACKEND_REFUSED', { backend: 'streams server', problem: outcome.description })
         case 'absent':
+          if (attempt >= askAttempts || lost) await checkLog()
           if (attempt < absentAttempts) return undefined
-          // Either nobody is there, or the stream is not: then this throws LOG_LOST.
-          await logState(log)
           throw new BlastyError(
             'BACKEND_UNAVAILABLE',
             { backend: 'streams server', problem: outcome.cause.message },
