@@ -36,5 +36,6 @@ export function bounded(store: ObjectStore, millis: number): ObjectStore {
         keys.return(undefined).catch(() => undefined)
       }
     },
+    until: signal => bounded(store.until(signal), millis),
   }
 }

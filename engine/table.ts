@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
 import { BlastyError } from '../base/errors.ts'
+import { unlessAborted } from '../base/unless-aborted.ts'
 import { BlobCheck } from './blobs/check.ts'
 import type { BlobPlace } from './blobs/content.ts'
 import type { DeltaLake } from './lake/delta/lake.ts'
@@ -134,7 +135,7 @@ export class Table {
    * @throws REVISION_NOT_REACHED at once when the log does not go that far
    */
   async reached(revision: number, part: 'rows' | 'columns', signal: AbortSignal): Promise<TableReplica> {
-    const replica = await this.replica()
+    const replica = await unlessAborted(this.replica(), signal)
     // Who reads what was written here a moment ago need not ask the log whether it goes that far.
     if (revision > replica.revision && revision > this.writer.committed()) {
       const { last } = await logState(this.log)
@@ -182,6 +183,12 @@ export class Table {
     this.#closing.catch(this.#options.onError)
   }
 
+  /** The Table for one reading of its lake, which a signal ends also where the store does not answer. */
+  #until(signal: AbortSignal): Pick<Table, 'keyed' | 'log' | 'schemas' | 'lake'> {
+    const { keyed, log, schemas, lake } = this
+    return { keyed, log, schemas, lake: { ...lake, objects: lake.objects.until(signal) } }
+  }
+
   async #openReplica(onFailure: (error: unknown) => void): Promise<TableReplica> {
     await this.#closing
     const { dataDirectory, sql } = this.#options
@@ -194,9 +201,10 @@ export class Table {
       directory: join(dataDirectory, 'rows', namespace, name),
       ...(sql === undefined ? {} : { sql: await sql() }),
       recovery: {
-        snapshot: () => openSnapshot(this, scratch),
-        changes: after => archivedChanges(this, after, scratch),
-        expired: () => archivedExpiry(this),
+        snapshot: () => openSnapshot(this.#until(this.closing), scratch),
+        changes: (after, signal) =>
+          archivedChanges(this.#until(AbortSignal.any([signal, this.closing])), after, scratch),
+        expired: () => archivedExpiry(this.#until(this.closing)),
       },
       onFailure,
     })

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { isBlastyError } from '../../base/errors.ts'
 import { testStack } from '../../devstack/testing.ts'
 import { type ObjectStore, objectStore } from './store.ts'
+import { silentWay } from './testing.ts'
 
 const bucket = `test-${randomUUID()}`
 let store: ObjectStore
@@ -106,4 +107,27 @@ test('a refusal names the code of the store, a store that is away says so', asyn
     secretKey: 'b',
   })
   await assert.rejects(away.bucketExists('x'), error => isBlastyError(error, 'BACKEND_UNAVAILABLE'))
+})
+
+test('requests that are never answered end when their signal aborts', async () => {
+  const { objectStore: options } = await testStack('objectStore')
+  const way = await silentWay({ ...options, pathStyle: true })
+  const stop = new AbortController()
+  const objects = way.objects.until(stop.signal)
+  await store.put(bucket, 'large', randomBytes(8 * 1024 * 1024))
+  const download = await objects.download(bucket, 'large')
+  const asked = way.hushAt(1)
+  const ended = (work: Promise<unknown>) => assert.rejects(work, { code: 'BACKEND_UNAVAILABLE' })
+  const work = [
+    assert.rejects(buffer(download)),
+    ended(objects.get(bucket, 'large')),
+    ended(objects.put(bucket, 'late', Buffer.from('{}'))),
+    ended(objects.upload(bucket, 'late', Readable.from([randomBytes(1024)]), { type: 'text/plain' })),
+    ended(Array.fromAsync(objects.list(bucket, ''))),
+  ]
+  await asked
+  stop.abort()
+  await Promise.all(work)
+  await ended(objects.head(bucket, 'large'))
+  await way.close()
 })

@@ -1,6 +1,7 @@
 /** An S3 store as the product uses it: small documents put on condition, streamed objects, presigned addresses. */
 
-import type { IncomingHttpHeaders } from 'node:http'
+import http, { type IncomingHttpHeaders } from 'node:http'
+import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { Client, CopyConditions, S3Error } from 'minio'
 import { BlastyError } from '../../base/errors.ts'
@@ -61,9 +62,11 @@ export type ObjectStore = {
   readonly presign: (bucket: string, key: string, seconds: number) => Promise<string>
   /** An address at which just the content announced may be put, for `seconds`, by whoever has it. */
   readonly presignPut: (bucket: string, key: string, seconds: number, content: PutAnnounced) => Promise<PresignedPut>
+  /** The same store for one work: when the signal aborts, its requests under way end with BACKEND_UNAVAILABLE, and new ones too. */
+  readonly until: (signal: AbortSignal) => ObjectStore
 }
 
-export function objectStore(options: ObjectStoreOptions): ObjectStore {
+export function objectStore(options: ObjectStoreOptions, signal?: AbortSignal): ObjectStore {
   const url = new URL(options.endpoint)
   const client = new Client({
     endPoint: url.hostname,
@@ -73,6 +76,7 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
     pathStyle: options.pathStyle,
     accessKey: options.accessKey,
     secretKey: options.secretKey,
+    ...(signal === undefined ? {} : { transport: transportUntil(signal, url.protocol === 'https:' ? https : http) }),
   })
   return {
     bucketExists: bucket => asking(() => client.bucketExists(bucket)),
@@ -141,6 +145,17 @@ export function objectStore(options: ObjectStoreOptions): ObjectStore {
         address.search = ''
         return presignPut(address, options, seconds, content)
       }),
+    until: signal => objectStore(options, signal),
+  }
+}
+
+type Transport = NonNullable<ConstructorParameters<typeof Client>[0]['transport']>
+
+/** The client knows no signals; what it sends its requests with does. */
+function transportUntil(signal: AbortSignal, { request }: Transport): Transport {
+  return {
+    request: (to: unknown, ...rest: unknown[]) =>
+      Reflect.apply(request, undefined, [{ ...Object(to), signal }, ...rest]),
   }
 }
 

@@ -16,7 +16,7 @@ import { planCompaction } from './compaction.ts'
 import type { Action, AddFile } from './delta/actions.ts'
 import { commit } from './delta/commit.ts'
 import { packVectors, readVector } from './delta/deletion-vector.ts'
-import { changePath, dataPath, keyOfPath } from './delta/lake.ts'
+import { changePath, type DeltaLake, dataPath, keyOfPath } from './delta/lake.ts'
 import { RowSet } from './delta/row-set.ts'
 import { advance, type LakeState } from './delta/state.ts'
 import { type Ended, endedBy, expiredRevision, expiryMarks } from './expiry.ts'
@@ -60,6 +60,8 @@ export class Superseded extends Error {
 
 export type ArchiveRunOptions = {
   readonly table: Table
+  /** That of the Table, of which no request outlives the run. */
+  readonly lake: DeltaLake
   /** Undefined for an append-only Table. */
   readonly places: Places | undefined
   /** Scratch folder of this run alone. */
@@ -173,10 +175,7 @@ export class ArchiveRun {
    * @throws Superseded
    */
   async compact(): Promise<boolean> {
-    const {
-      table: { lake },
-      now,
-    } = this.#options
+    const { lake, now } = this.#options
     const chosen = planCompaction([...this.#state.files.values()], this.#options.places !== undefined)
     if (chosen.length === 0) return false
     await this.#inFolder('compaction', async folder => {
@@ -225,11 +224,7 @@ export class ArchiveRun {
 
   /** Puts a commit. Throws Superseded when its version is another's. */
   async #put(operation: string, actions: readonly Action[]): Promise<void> {
-    const {
-      table: { lake },
-      now,
-      places,
-    } = this.#options
+    const { lake, now, places } = this.#options
     const version = this.#state.version + 1
     const timestamp = Math.max(now(), this.#state.timestamp + 1)
     const outcome = await commit(lake, version, actions, { commitId: randomUUID(), operation, timestamp })
@@ -249,7 +244,7 @@ export class ArchiveRun {
   }
 
   async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {
-    const { lake } = this.#options.table
+    const { lake } = this.#options
     const uuid = randomUUID()
     const committed = { [committedTag]: String(closed.committed) }
     const actions: Action[] = []
@@ -309,7 +304,7 @@ export class ArchiveRun {
   }
 
   async #putVectors(vectors: ReadonlyMap<AddFile, RowSet>): Promise<Action[]> {
-    const { lake } = this.#options.table
+    const { lake } = this.#options
     const packed = packVectors(new Map([...vectors].map(([file, rows]) => [file.path, rows])))
     await lake.objects.put(lake.bucket, keyOfPath(lake, packed.path), packed.bytes, {
       type: 'application/octet-stream',
@@ -334,7 +329,7 @@ export class ArchiveRun {
     const known = this.#vectors.get(file.path)
     if (known !== undefined) return known
     const vector =
-      file.deletionVector === undefined ? new RowSet() : await readVector(this.#options.table.lake, file.deletionVector)
+      file.deletionVector === undefined ? new RowSet() : await readVector(this.#options.lake, file.deletionVector)
     this.#vectors.set(file.path, vector)
     return vector
   }
@@ -347,11 +342,7 @@ export class ArchiveRun {
 
   /** Notes the rows of every file that is not known yet, as in a cache that is new or behind. */
   async #noteFiles(): Promise<void> {
-    const {
-      places,
-      table: { lake },
-      scratch,
-    } = this.#options
+    const { places, lake, scratch } = this.#options
     if (places === undefined) return
     places.keepOnly(this.#state.files)
     for (const file of this.#state.files.values()) {

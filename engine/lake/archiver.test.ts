@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { silentWay } from '../../backends/object-store/testing.ts'
+import { testStack } from '../../devstack/testing.ts'
+import { purgeLog } from '../log/retention.ts'
 import type { RowChange } from '../log/writer.ts'
 import { eventSchema, filmSchema, patience } from '../testing.ts'
 import { testLake } from './testing.ts'
@@ -73,6 +76,35 @@ test('appended rows are in the lake once and in order, also those without any va
         ['4', null],
       ],
     )
+  } finally {
+    await lake.close()
+  }
+})
+
+test('an archiver stops though the store never answers, wherever it is', async () => {
+  const { objectStore: store } = await testStack('objectStore')
+  const lake = await testLake(filmSchema)
+  try {
+    const put = (id: string): RowChange => ({ op: 'put', row: { id } })
+    const table = lake.open('a')
+    const archiver = lake.archiver(table, 'lake-a')
+    const { revision } = await table.writer.write([put('a')], options())
+    await archiver.reached(revision)
+    await archiver.stop()
+    await purgeLog(table.log, revision, { retentionSeconds: 0, now: Date.now() + 60_000 })
+    // While it reads what there is, opens its replica, commits what is written meanwhile: each time a request further.
+    for (let at = 1; at <= 16; at++) {
+      const way = await silentWay({ ...store, pathStyle: true })
+      const other = lake.open(`b${at}`, way.objects)
+      const asked = way.hushAt(at)
+      const starting = lake.archiver(other, `lake-b${at}`, { stopMillis: 50 })
+      await table.writer.write([put(`b${at}`)], options())
+      await asked
+      await starting.stop()
+      // Its replica may still be loading: nobody waits for that either.
+      await other.close()
+      await way.close()
+    }
   } finally {
     await lake.close()
   }

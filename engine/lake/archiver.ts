@@ -12,6 +12,7 @@ import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
 import { commit } from './delta/commit.ts'
+import type { DeltaLake } from './delta/lake.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { type Demand, demandOf } from './demand.ts'
@@ -51,6 +52,8 @@ export type ArchiverOptions = {
   readonly emptyPauseMillis?: number
   /** Versions from one checkpoint to the next. */
   readonly checkpointVersions?: number
+  /** How long requests to the store may go on when the signal is aborted, in milliseconds. */
+  readonly stopMillis?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -60,9 +63,32 @@ const maxPauseMillis = 30_000
 const restMillis = 10_000
 const defaultPurgeMillis = 10_000
 const defaultEmptyPauseMillis = 10_000
+const defaultStopMillis = 5_000
 
-/** Archives until the signal is aborted. */
+type Work = ArchiverOptions & { readonly lake: DeltaLake }
+
+/**
+ * Archives until the signal is aborted. What is under way then has some seconds to end, also for what only the archiver still knows of a
+ * log that is gone; after that its requests to the store are cut off.
+ */
 export async function archive(options: ArchiverOptions): Promise<void> {
+  const { table, signal, stopMillis = defaultStopMillis } = options
+  const cut = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const stopping = () => {
+    timer = setTimeout(() => cut.abort(), stopMillis)
+  }
+  signal.addEventListener('abort', stopping, { once: true })
+  try {
+    const { lake } = table
+    await keepArchiving({ ...options, lake: { ...lake, objects: lake.objects.until(cut.signal) } })
+  } finally {
+    signal.removeEventListener('abort', stopping)
+    clearTimeout(timer)
+  }
+}
+
+async function keepArchiving(options: Work): Promise<void> {
   const { table, signal, onProgress, onFailure, directory } = options
   // Heard from the beginning: what is asked while the lake is opened counts too.
   const demand = demandOf(table)
@@ -88,12 +114,8 @@ export async function archive(options: ArchiverOptions): Promise<void> {
   }
 }
 
-async function archiveOnce(
-  options: ArchiverOptions,
-  demand: Demand,
-  tell: (progress: ArchiveProgress) => void,
-): Promise<void> {
-  const { table, directory, signal, now = Date.now, emptyPauseMillis = defaultEmptyPauseMillis } = options
+async function archiveOnce(options: Work, demand: Demand, tell: (progress: ArchiveProgress) => void): Promise<void> {
+  const { table, lake, directory, signal, now = Date.now, emptyPauseMillis = defaultEmptyPauseMillis } = options
   await firstRow(table, demand, emptyPauseMillis, signal)
   if (signal.aborted) return
   const state = await openLake(options, now)
@@ -104,7 +126,7 @@ async function archiveOnce(
     : undefined
   let run: ArchiveRun | undefined
   try {
-    run = await ArchiveRun.start({ table, places, scratch, state, now })
+    run = await ArchiveRun.start({ table, lake, places, scratch, state, now })
     await carry(run, demand, new Upkeep({ ...options, scratch, now }), options, tell)
   } finally {
     await run?.close()
@@ -219,11 +241,10 @@ async function isLost(log: ChangeLog): Promise<boolean> {
  * @throws LAKE_LOST when it holds less than it did, EPOCH_CHANGED when it knows of a later epoch
  */
 export async function openLake(
-  options: Pick<ArchiverOptions, 'table' | 'historySeconds' | 'archivedBefore'>,
+  options: Pick<Work, 'table' | 'lake' | 'historySeconds' | 'archivedBefore'>,
   now: () => number,
 ): Promise<LakeState> {
-  const { table, historySeconds, archivedBefore = 0 } = options
-  const { lake } = table
+  const { table, lake, historySeconds, archivedBefore = 0 } = options
   // Before the log is purged the lake holds what is purged, and the floor says how much that is: first the floor, then the lake, or
   // what another archiver did in between would look like a loss.
   const needed = Math.max(archivedBefore, await declaredFloor(table.log))

@@ -19,12 +19,14 @@ import { firstVersionBeyond, markAt, revisionMark } from './versions.ts'
 
 const limits = { memory: '256MB', threads: 1 }
 
+type Archived = Pick<Table, 'keyed' | 'lake' | 'log' | 'schemas'>
+
 /**
  * Whole batches behind `after`, up to what the lake holds; the last may be one without changes that only says how far that is.
  * `scratch` is a folder for files on their way.
  * @throws CURSOR_EXPIRED when the changes are older than what the lake keeps, or appended rows are gone; LAKE_CORRUPT
  */
-export async function* archivedChanges(table: Table, after: number, scratch: string): AsyncGenerator<ChangeBatch> {
+export async function* archivedChanges(table: Archived, after: number, scratch: string): AsyncGenerator<ChangeBatch> {
   const folder = join(scratch, `history-${randomUUID()}`)
   await mkdir(folder, { recursive: true })
   const parquet = await ParquetFiles.open(folder, limits)
@@ -37,7 +39,7 @@ export async function* archivedChanges(table: Table, after: number, scratch: str
 }
 
 async function* keyedChanges(
-  table: Table,
+  table: Archived,
   after: number,
   folder: string,
   parquet: ParquetFiles,
@@ -77,7 +79,7 @@ async function* insertedLines(parts: AsyncIterable<readonly InsertedRow[]>): Asy
 }
 
 /** The newest state; what was written under a schema that is not known here yet would be read without its columns. */
-async function stateOf(table: Table): Promise<LakeState | undefined> {
+async function stateOf(table: Archived): Promise<LakeState | undefined> {
   const state = await readState(table.lake)
   if (state !== undefined) await table.schemas.reach(schemaNumberOf(state))
   return state
@@ -92,7 +94,7 @@ const endOf = (state: LakeState, revision: number): ChangeBatch => ({
   bytes: 0,
 })
 
-function keyedBatch({ schemas }: Table, lines: readonly LakeChange[]): ChangeBatch {
+function keyedBatch({ schemas }: Archived, lines: readonly LakeChange[]): ChangeBatch {
   const changes: Change[] = []
   let old: StoredRow | undefined
   let bytes = 0
@@ -113,7 +115,7 @@ function keyedBatch({ schemas }: Table, lines: readonly LakeChange[]): ChangeBat
 }
 
 async function* appendedChanges(
-  table: Table,
+  table: Archived,
   after: number,
   folder: string,
   parquet: ParquetFiles,
@@ -140,7 +142,7 @@ async function* appendedChanges(
 }
 
 async function* appendedIn(
-  table: Table,
+  table: Archived,
   state: LakeState,
   after: number,
   folder: string,
@@ -174,13 +176,13 @@ async function* appendedIn(
   }
 }
 
-const unsorted = ({ log }: Table, { path }: AddFile) =>
+const unsorted = ({ log }: Archived, { path }: AddFile) =>
   new BlastyError('LAKE_UNSUPPORTED', {
     lake: log.table,
     problem: `${path} of another engine has no place in the history`,
   })
 
-function batchOfRows({ schemas }: Table, rows: readonly InsertedRow[]): ChangeBatch {
+function batchOfRows({ schemas }: Archived, rows: readonly InsertedRow[]): ChangeBatch {
   const bodies = new Map<number, string[]>()
   for (const { revision, body } of rows) {
     const some = bodies.get(revision)
@@ -209,7 +211,7 @@ type ChangeFile = {
 }
 
 /** The files with changes behind `after`, in the order of their versions. */
-async function* changeFiles(table: Table, after: number, newest: number): AsyncGenerator<ChangeFile> {
+async function* changeFiles(table: Archived, after: number, newest: number): AsyncGenerator<ChangeFile> {
   try {
     const from = await versionBehind(table, after, newest)
     for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
@@ -230,14 +232,14 @@ async function* changeFiles(table: Table, after: number, newest: number): AsyncG
   }
 }
 
-const expired = ({ log }: Table, revision: number, cause?: unknown) =>
+const expired = ({ log }: Archived, revision: number, cause?: unknown) =>
   new BlastyError('CURSOR_EXPIRED', { revision, table: log.table }, { cause })
 
 /**
  * The first version that holds a change behind `after`: the commits say how far each leads.
  * @throws CURSOR_EXPIRED, LAKE_VERSION_EXPIRED when a version before it that is no longer kept may have held some too
  */
-async function versionBehind(table: Table, after: number, newest: number): Promise<number> {
+async function versionBehind(table: Archived, after: number, newest: number): Promise<number> {
   const mark = revisionMark(table)
   const first = await firstVersionBeyond(table.lake, mark, after, newest - 1)
   if (first === 0) return 0
@@ -247,7 +249,7 @@ async function versionBehind(table: Table, after: number, newest: number): Promi
 }
 
 /** How far a version leads whose commit is kept and those before it are not, from the whole state. */
-async function reachedIn(table: Table, version: number): Promise<number> {
+async function reachedIn(table: Archived, version: number): Promise<number> {
   const state = await readState(table.lake, version)
   return state === undefined ? 0 : archivedRevision(state, table)
 }

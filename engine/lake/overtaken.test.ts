@@ -118,6 +118,7 @@ function interruptedStore(objects: ObjectStore, at: number, interrupt: () => Pro
     list: async function* (...args) {
       yield* await asked(() => Array.fromAsync(objects.list(...args)))
     },
+    until: () => interrupted,
   }
   return { objects: interrupted, requests: () => requests }
 }
@@ -158,6 +159,7 @@ test('a replica whose snapshot is removed while it is read is loaded from the ne
     let downloads = 0
     const slow: ObjectStore = {
       ...lake.objects,
+      until: () => slow,
       download: async (...args) => {
         if (++downloads === 2) {
           revision = (

@@ -84,6 +84,19 @@ export function struckStore(
     if (dead) return never()
     return chosen(++requests) ? struck(request) : request()
   }
+  const faulty: ObjectStore = {
+    ...objects,
+    get: (...args) => asked(() => objects.get(...args)),
+    put: (...args) => asked(() => objects.put(...args)),
+    head: (...args) => asked(() => objects.head(...args)),
+    upload: (...args) => asked(() => objects.upload(...args)),
+    download: (...args) => asked(() => objects.download(...args)),
+    remove: (...args) => asked(() => objects.remove(...args)),
+    list: async function* (...args) {
+      yield* await asked(() => Array.fromAsync(objects.list(...args)))
+    },
+    until: () => faulty,
+  }
   return {
     requests: () => requests,
     resume,
@@ -91,17 +104,6 @@ export function struckStore(
       bury()
       for (const request of held.splice(0)) await request().catch(() => {})
     },
-    objects: {
-      ...objects,
-      get: (...args) => asked(() => objects.get(...args)),
-      put: (...args) => asked(() => objects.put(...args)),
-      head: (...args) => asked(() => objects.head(...args)),
-      upload: (...args) => asked(() => objects.upload(...args)),
-      download: (...args) => asked(() => objects.download(...args)),
-      remove: (...args) => asked(() => objects.remove(...args)),
-      list: async function* (...args) {
-        yield* await asked(() => Array.fromAsync(objects.list(...args)))
-      },
-    },
+    objects: faulty,
   }
 }

@@ -1,15 +1,15 @@
 /** What keeps a lake quick to open and no larger than its history: checkpoints, and the removal of what nobody can ask for. */
 
-import type { Table } from '../table.ts'
 import { lastCheckpoint, writeCheckpoint } from './delta/checkpoint.ts'
 import { cleanLog, vacuum } from './delta/clean-up.ts'
+import type { DeltaLake } from './delta/lake.ts'
 import type { LakeState } from './delta/state.ts'
 
 /** So many commits are read at most to know the state. */
 const defaultCheckpointVersions = 20
 
 export type UpkeepOptions = {
-  readonly table: Pick<Table, 'lake'>
+  readonly lake: DeltaLake
   readonly historySeconds: number
   readonly scratch: string
   /** Milliseconds since 1970. */
@@ -35,17 +35,17 @@ export class Upkeep {
 
   /** To be called behind each commit, with the newest state. */
   async after(state: LakeState): Promise<void> {
-    const { table, historySeconds, scratch, now, cleanMillis = hour } = this.#options
+    const { lake, historySeconds, scratch, now, cleanMillis = hour } = this.#options
     const { checkpointVersions = defaultCheckpointVersions } = this.#options
-    this.#checkpoint ??= (await lastCheckpoint(table.lake)) ?? 0
+    this.#checkpoint ??= (await lastCheckpoint(lake)) ?? 0
     if (state.version >= this.#checkpoint + checkpointVersions) {
-      await writeCheckpoint(table.lake, state, scratch)
+      await writeCheckpoint(lake, state, scratch)
       this.#checkpoint = state.version
     }
     if (performance.now() < this.#cleanAt) return
     const olderThan = now() - historySeconds * 1000
-    await cleanLog(table.lake, state, { olderThan })
-    await vacuum(table.lake, state, { olderThan, keep: () => false })
+    await cleanLog(lake, state, { olderThan })
+    await vacuum(lake, state, { olderThan, keep: () => false })
     this.#cleanAt = performance.now() + cleanMillis
   }
 }

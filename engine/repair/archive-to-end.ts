@@ -34,7 +34,8 @@ export async function archiveToEnd(table: Table, options: ArchiveToEndOptions): 
 
 async function archiveOnce(table: Table, { directory, signal, now = Date.now, ...options }: ArchiveToEndOptions) {
   const end = await readableEnd(table.log)
-  const state = await openLake({ table, historySeconds: options.historySeconds }, now)
+  const lake = { ...table.lake, objects: table.lake.objects.until(signal) }
+  const state = await openLake({ table, lake, historySeconds: options.historySeconds }, now)
   const folder = join(directory, randomUUID())
   const scratch = join(folder, 'run')
   await mkdir(scratch, { recursive: true })
@@ -42,7 +43,7 @@ async function archiveOnce(table: Table, { directory, signal, now = Date.now, ..
   const places = table.keyed ? new Places(folder, { tableUid, epoch }) : undefined
   let run: ArchiveRun | undefined
   try {
-    run = await ArchiveRun.start({ table, places, scratch, state, now })
+    run = await ArchiveRun.start({ table, lake, places, scratch, state, now })
     const replica = await table.reached(end, 'rows', signal)
     for await (const batch of replica.source.changes(run.archived, signal, end)) {
       await run.add(batch)

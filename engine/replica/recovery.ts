@@ -11,8 +11,8 @@ import type { LoadedRow, RowStore } from './row-store.ts'
 export type Recovery = {
   /** The newest snapshot of the lake; undefined when there is no lake. */
   readonly snapshot: () => Promise<LakeSnapshot | undefined>
-  /** Whole batches behind a revision, as the lake remembers them. Throws CURSOR_EXPIRED. */
-  readonly changes: (after: number) => AsyncIterable<ChangeBatch>
+  /** Whole batches behind a revision, as the lake remembers them. Throws CURSOR_EXPIRED; ends with some error when the signal aborts. */
+  readonly changes: (after: number, signal: AbortSignal) => AsyncIterable<ChangeBatch>
   /** Of an append-only Table: the revision up to which rows are gone, as the lake remembers it. */
   readonly expired: () => Promise<number>
 }

@@ -65,7 +65,9 @@ export class TableReplica {
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
     if (rows !== undefined) await recoverRows(rows, options)
     const source = rows
-      ? new ChangeSource(rows.revision(), (after, until) => keptChanges(log.table, rows, after, until, recovery))
+      ? new ChangeSource(rows.revision(), (after, until, signal) =>
+          keptChanges(log.table, rows, after, until, signal, recovery),
+        )
       : new ChangeSource(last, (after, until, signal) => loggedChanges(log, after, until, signal, recovery))
     const expired = rows === undefined ? await expiredBefore(log, recovery) : 0
     const replica = new TableReplica(rows, source, { openedAt: last, expired }, options)
@@ -185,12 +187,13 @@ async function* keptChanges(
   rows: RowStore,
   after: number,
   until: number,
+  signal: AbortSignal,
   recovery: Recovery | undefined,
 ): AsyncGenerator<ChangeBatch> {
   for (let at = after; at < until; ) {
     if (at < rows.base()) {
       const upTo = rows.base()
-      for await (const batch of recovery?.changes(at) ?? []) {
+      for await (const batch of recovery?.changes(at, signal) ?? []) {
         // Also what lies behind tells the schema, which may have been announced before.
         yield batch.revision <= upTo ? batch : { ...batch, revision: upTo, changes: [], bytes: 0 }
         at = Math.min(batch.revision, upTo)
@@ -220,7 +223,7 @@ async function* loggedChanges(
     const { first } = await logState(log)
     if (first > at + 1) {
       const before = at
-      for await (const batch of recovery?.changes(at) ?? []) {
+      for await (const batch of recovery?.changes(at, signal) ?? []) {
         if (signal.aborted) return
         if (batch.revision > until) {
           // Rows that are gone must not stay because more is known by now than was asked for.

@@ -87,11 +87,16 @@ export class ChangeSource {
         }
       } else {
         const known = Math.min(this.#revision, until)
-        for await (const batch of this.#older(at, known, signal)) {
-          if (signal.aborted || batch.revision > until) return
-          if (this.#failure !== undefined) throw this.#failure
-          yield batch
-          at = batch.revision
+        try {
+          for await (const batch of this.#older(at, known, signal)) {
+            if (signal.aborted || batch.revision > until) return
+            if (this.#failure !== undefined) throw this.#failure
+            yield batch
+            at = batch.revision
+          }
+        } catch (error) {
+          if (signal.aborted) return
+          throw error
         }
         // What is left up to there changed no row; who keeps a position must still hear how far that goes.
         const end = Math.min(known, this.#base)
