@@ -152,7 +152,7 @@ function takeFile(lake: DeltaLake, { path, deletionVector }: AddFile, take: (key
 }
 
 /** What the store's clock shows, in milliseconds: by it the age of objects is told, and the clock of this machine may be wrong. */
-async function storeTime(lake: DeltaLake): Promise<number> {
+export async function storeTime(lake: DeltaLake): Promise<number> {
   const key = `${lake.root}/_blasty/clock`
   await lake.objects.put(lake.bucket, key, Buffer.from('{}'))
   for await (const object of lake.objects.list(lake.bucket, key)) if (object.key === key) return object.modified
