@@ -2,11 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { silentWay } from '../../backends/object-store/testing.ts'
 import { testStack } from '../../devstack/testing.ts'
+import { announceSchema } from '../log/control.ts'
+import { logStreamConfig } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { RowChange } from '../log/writer.ts'
+import { writeSchema } from '../schema/documents.ts'
 import { eventSchema, filmSchema, patience } from '../testing.ts'
+import { readState } from './delta/state.ts'
 import { testLake } from './testing.ts'
 
 const options = () => ({ principal: 'p', schema: 1, signal: patience() })
@@ -105,6 +110,34 @@ test('an archiver stops though the store never answers, wherever it is', async (
       await other.close()
       await way.close()
     }
+  } finally {
+    await lake.close()
+  }
+})
+
+test('a row is archived though the announcement of its schema stands behind it', async () => {
+  const lake = await testLake(filmSchema)
+  try {
+    const table = lake.open('a')
+    await announceSchema(table.log, 1)
+    const archiver = lake.archiver(table, 'lake-a')
+    await sleep(100)
+    assert.equal(await readState(table.lake), undefined, 'for an announcement alone no lake is made')
+    await archiver.stop()
+    // As in a log of which the beginning was written by another version: the one row, then the newest schema alone.
+    await lake.on.streams.admin.streams.delete(table.log.stream)
+    const { stream, tableUid, epoch } = table.log
+    const config = { stream, tableUid, epoch, maxBytes: 2 ** 26, replicas: 1, metadata: {} }
+    await lake.on.streams.admin.streams.add(logStreamConfig(config))
+    const other = lake.open('b')
+    const { revision } = await other.writer.write([{ op: 'put', row: { id: 'a' } }], options())
+    await writeSchema(lake.objects, lake.bucket, { ...filmSchema, number: 2 })
+    assert.equal(await announceSchema(other.log, 2), 2)
+    await other.schemas.reach(2)
+    const again = lake.archiver(other, 'lake-b')
+    await again.reached(revision)
+    await again.stop()
+    assert.equal((await lake.rows(other)).rows.length, 1)
   } finally {
     await lake.close()
   }

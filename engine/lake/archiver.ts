@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
-import { type ChangeLog, lastRecord, logState } from '../log/log.ts'
+import { type ChangeLog, holdsRecords, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Table } from '../table.ts'
@@ -138,10 +138,7 @@ async function archiveOnce(options: Work, demand: Demand, tell: (progress: Archi
 /** Waits until the log holds more than announcements of schemas: a Table that nobody writes to needs no lake yet. */
 async function firstRow(table: Table, demand: Demand, pauseMillis: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const { last } = await logState(table.log)
-    // Each schema has one announcement, so that what is longer than they are holds something else.
-    const announced = (await lastRecord(table.log, table.log.subjects.control('schema')))?.revision
-    if (last > 0 && (last > table.schemas.current.number || last !== announced)) return
+    if (await holdsRecords(table.log)) return
     const pause = sleep(pauseMillis, undefined, { signal }).catch(() => {})
     await first(pause, demand, Number.POSITIVE_INFINITY)
   }

@@ -23,7 +23,7 @@ test('a lake is cleaned in time though no archiver lives as long as it takes, an
     await archiver.stop()
     const state = await readState(table.lake)
     assert.ok(state)
-    /** Whether an archiver that begins and ends at once removes anything: then it asks the store for its time, and says so. */
+    /** Whether an archiver that lives for one commit cleans: it notes when it did. */
     const cleans = async (cleanMillis: number) => {
       const noted = async () => {
         for await (const { key, modified } of lake.objects.list(lake.bucket, 'lake/_blasty/cleaned'))

@@ -1,6 +1,6 @@
 /** A change log: what names it, how its stream is configured, and the few single reads that writers need. */
 
-import type { StreamConfig } from '@nats-io/jetstream'
+import type { StreamConfig, StreamInfo } from '@nats-io/jetstream'
 import { reason, type Streams } from '../../backends/streams/connect.ts'
 import { maxBatchMessages } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
@@ -59,9 +59,22 @@ export type LogState = { readonly epoch: number; readonly first: number; readonl
 /** Reads the stream's state from its leader. Throws LOG_LOST when the stream is gone, BACKEND_UNAVAILABLE when nobody answers. */
 export async function logState(log: ChangeLog): Promise<LogState> {
   const info = await asking(log, () => log.streams.admin.streams.info(log.stream))
-  const epoch = Number(info.config.metadata?.[epochKey])
+  checkEpoch(log, info)
+  return { epoch: log.epoch, first: info.state.first_seq, last: info.state.last_seq, bytes: info.state.bytes }
+}
+
+function checkEpoch(log: ChangeLog, { config }: StreamInfo): void {
+  const epoch = Number(config.metadata?.[epochKey])
   if (epoch !== log.epoch) throw new BlastyError('EPOCH_CHANGED', { table: log.table, actual: epoch, given: log.epoch })
-  return { epoch, first: info.state.first_seq, last: info.state.last_seq, bytes: info.state.bytes }
+}
+
+/** Whether the log holds, or held, anything but announcements of schemas, wherever they stand in it. Throws as `logState` does. */
+export async function holdsRecords(log: ChangeLog): Promise<boolean> {
+  const announcements = log.subjects.control('schema')
+  const info = await asking(log, () => log.streams.admin.streams.info(log.stream, { subjects_filter: announcements }))
+  checkEpoch(log, info)
+  const { first_seq: first, messages, subjects } = info.state
+  return first > 1 || messages > (subjects?.[announcements] ?? 0)
 }
 
 /**
