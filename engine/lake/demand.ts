@@ -1,6 +1,6 @@
 /**
  * Asking a Table's archiver to commit now instead of when its window is over, for a writer that waits for its rows to be archived.
- * The asking may be lost: then it takes as long as the window.
+ * The asking may be lost: who waits asks again.
  */
 
 import type { ChangeLog } from '../log/log.ts'
