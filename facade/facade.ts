@@ -72,7 +72,11 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
   const { kubeConfig, log, id, dataDirectory } = options
   const client = createClient(kubeConfig, { userAgent: 'blasty-facade' })
   const databases = new SqlDatabases(join(dataDirectory, 'sql'), options.sqlLimits)
-  const past = new PastDatabases({ directory: join(dataDirectory, 'past'), limits: options.sqlLimits })
+  const past = new PastDatabases({
+    directory: join(dataDirectory, 'past'),
+    limits: options.sqlLimits,
+    memory: databases.memory,
+  })
   const directory = new Directory({ ...options, client, role: 'facade', sql: databases, alsoWatch: [accessPolicies] })
   replicaMetrics(options.registry, directory)
   const scope = new Scope(directory)

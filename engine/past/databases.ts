@@ -10,10 +10,10 @@ import { BlastyError } from '../../base/errors.ts'
 import { unlessAborted } from '../../base/unless-aborted.ts'
 import { revisionAtTime } from '../lake/as-of.ts'
 import { openSqlDatabase, type SqlDatabase, type SqlLimits } from '../replica/sql-database.ts'
-import { bytesOf } from '../sql/memory-watch.ts'
+import { bytesOf, type MemoryWatch } from '../sql/memory-watch.ts'
 import { NamespaceTurns } from '../sql/turns.ts'
 import type { Table } from '../table.ts'
-import { loadPast, type PastTable } from './load.ts'
+import { declarePast, loadPast, type PastTable } from './load.ts'
 
 /** Copies at a time, in use or kept. Together they have as much memory as the instance of one namespace. */
 const maxCopies = 4
@@ -26,6 +26,8 @@ export type PastOptions = {
   /** A cache: its files may be deleted while no process uses them. */
   readonly directory: string
   readonly limits: SqlLimits
+  /** Told of a copy that is loaded, it ends those that take too much memory. */
+  readonly memory: Pick<MemoryWatch, 'enter'>
   /** What all copies may take on disk; 4 GiB when unset. */
   readonly maxBytes?: number
 }
@@ -94,6 +96,31 @@ export class PastDatabases {
     }
   }
 
+  /**
+   * An instance with the same Tables and none of their rows, for a plan: nothing is loaded, kept or pushed out.
+   * @throws QUERY_LIMIT, what `wanted` throws, the signal's reason
+   */
+  async declare(namespace: string, wanted: () => Promise<readonly PastTable[]>, signal: AbortSignal): Promise<Lease> {
+    const leave = await this.#turns.enter(namespace, signal)
+    const folder = join(this.#options.directory, randomUUID())
+    let sql: SqlDatabase | undefined
+    const release = () => {
+      sql?.close()
+      leave()
+      // The next process begins with an empty directory.
+      rm(folder, { recursive: true, force: true }).catch(() => {})
+    }
+    try {
+      const tables = await wanted()
+      sql = await this.#open(folder)
+      for (const past of tables) await declarePast(past, sql)
+      return { database: sql, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
   /** The revision that a Table had at a time in microseconds since 1970. Throws as `engine/lake/as-of.ts` tells. */
   async revisionAtTime(table: Table, time: number, signal: AbortSignal): Promise<number> {
     await this.#clear()
@@ -133,18 +160,20 @@ export class PastDatabases {
     namespace: string,
     tables: readonly PastTable[],
     folder: string,
-    signal: AbortSignal,
+    given: AbortSignal,
     check: () => Promise<void>,
   ): Promise<SqlDatabase> {
-    const leave = await this.#loads.enter(namespace, signal)
+    const leave = await this.#loads.enter(namespace, given)
+    const exhausted = new AbortController()
+    const forget = this.#options.memory.enter(() =>
+      exhausted.abort(new BlastyError('QUERY_LIMIT', { limit: 'memory' })),
+    )
+    const signal = AbortSignal.any([given, exhausted.signal])
     let sql: SqlDatabase | undefined
     try {
-      const { limits } = this.#options
-      await this.#clear()
-      await mkdir(folder, { recursive: true })
-      const memory = `${Math.floor(bytesOf(limits.memory) / maxCopies)}B`
-      sql = await openSqlDatabase(join(folder, 'columns.duckdb'), { ...limits, memory })
+      sql = await this.#open(folder)
       for (const past of tables) await loadPast(past, sql, { scratch: join(folder, 'scratch'), signal, check })
+      signal.throwIfAborted()
       // What is on disk need not be held in memory.
       await sql.merged(Number.POSITIVE_INFINITY)
       await check()
@@ -153,8 +182,17 @@ export class PastDatabases {
       sql?.close()
       throw error
     } finally {
+      forget()
       leave()
     }
+  }
+
+  async #open(folder: string): Promise<SqlDatabase> {
+    const { limits } = this.#options
+    await this.#clear()
+    await mkdir(folder, { recursive: true })
+    const memory = `${Math.floor(bytesOf(limits.memory) / maxCopies)}B`
+    return openSqlDatabase(join(folder, 'columns.duckdb'), { ...limits, memory })
   }
 
   /** Makes room for what a copy has grown by. */

@@ -43,6 +43,19 @@ export async function loadPast(past: PastTable, sql: SqlDatabase, options: LoadO
   }
 }
 
+/** Puts the Table into the instance without its rows, at its revision: enough to plan a statement. */
+export async function declarePast({ table, revision }: PastTable, sql: SqlDatabase): Promise<void> {
+  const { name, uid, epoch } = table.descriptor
+  const connection = await sql.connect()
+  try {
+    const columns = await ColumnTable.open(connection, { name, uid, epoch }, table.schemas)
+    columns.stage({ revision, commitTime: 0, schema: 0, changes: [], bytes: 0 })
+    await columns.tick()
+  } finally {
+    connection.closeSync()
+  }
+}
+
 async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
   const { scratch, signal, check } = options
   const { name, uid, epoch } = table.descriptor

@@ -28,9 +28,12 @@ const put = (table: Table, id: string, title: string): RowChange => ({
 
 type Scene = { readonly lake: TestLake; readonly past: PastDatabases; readonly table: Table }
 
+/** Nothing here is large. */
+const memory = { enter: () => () => {} }
+
 async function scene(schema: TableSchema, run: (scene: Scene) => Promise<void>): Promise<void> {
   const lake = await testLake(schema)
-  const past = new PastDatabases({ directory: join(lake.folder, 'past'), limits })
+  const past = new PastDatabases({ directory: join(lake.folder, 'past'), limits, memory })
   try {
     await run({ lake, past, table: lake.open('a') })
   } finally {
@@ -285,12 +288,56 @@ test('copies that nobody uses make room, and what does not fit on disk is refuse
       assert.deepEqual(await titlesAsOf(past, table, last), [['a', title]])
       assert.ok(past.size <= 4)
     }
-    const small = new PastDatabases({ directory: join(lake.folder, 'small'), limits, maxBytes: 1 })
+    const small = new PastDatabases({ directory: join(lake.folder, 'small'), limits, memory, maxBytes: 1 })
     try {
       await assert.rejects(titlesAsOf(small, table, last), error => isBlastyError(error, 'QUERY_LIMIT'))
       assert.equal(small.size, 0)
     } finally {
       await small.close()
+    }
+  })
+})
+
+test('a plan over Tables as they were loads none of their rows, and pushes no copy out', async () => {
+  await scene(filmSchema, async ({ past, table }) => {
+    const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
+    await titlesAsOf(past, table, revision)
+    assert.equal(past.size, 1)
+    const wanted = async () => [{ table, revision }]
+    for (let time = 0; time < 5; time++) {
+      const lease = await past.declare('test', wanted, patience())
+      const plan = await rowsOf(lease.database, `EXPLAIN SELECT title FROM ${sqlName} WHERE id = 'a'`)
+      assert.match(JSON.stringify(plan), /SEQ_SCAN|EMPTY_RESULT/)
+      assert.deepEqual(await rowsOf(lease.database, `SELECT count(*)::INT AS n FROM ${sqlName}`), [{ n: 0 }])
+      const [position] = await rowsOf(lease.database, 'SELECT revision FROM _blasty_positions')
+      assert.equal(Number(position?.revision), revision)
+      lease.release()
+    }
+    assert.equal(past.size, 1)
+  })
+})
+
+test('a copy whose loading takes too much memory is given up, and all who wait for it are told', async () => {
+  await scene(filmSchema, async ({ lake, table }) => {
+    const { revision } = await table.writer.write([put(table, 'a', 'one')], options())
+    let watched = 0
+    const greedy = {
+      enter: (end: () => void) => {
+        watched++
+        end()
+        return () => watched--
+      },
+    }
+    const past = new PastDatabases({ directory: join(lake.folder, 'greedy'), limits, memory: greedy })
+    try {
+      await Promise.all(
+        [1, 2].map(() =>
+          assert.rejects(titlesAsOf(past, table, revision), error => isBlastyError(error, 'QUERY_LIMIT')),
+        ),
+      )
+      assert.deepEqual([past.size, watched], [0, 0])
+    } finally {
+      await past.close()
     }
   })
 })

@@ -32,7 +32,11 @@ let connection: Connection
 before(async () => {
   folder = await temporaryFolder()
   databases = new SqlDatabases(folder.path, { memory: '200MB', threads: 1, statements: 4 })
-  past = new PastDatabases({ directory: join(folder.path, 'past'), limits: { memory: '200MB', threads: 1 } })
+  past = new PastDatabases({
+    directory: join(folder.path, 'past'),
+    limits: { memory: '200MB', threads: 1 },
+    memory: databases.memory,
+  })
   server = await startGrpcServer({
     address: '127.0.0.1:0',
     authenticate: async () => ({ user: 'ada', groups: [] }),

@@ -129,7 +129,9 @@ async function* query(
       if (visible.size > 0) {
         if (asOf === undefined || names.length === 0) return databases.of(namespace)
         const wanted = (name: string) => asOf(tableOf(name), past, signal)
-        return state.hold(await past.lease(namespace, () => Promise.all(names.map(wanted)), signal))
+        const all = () => Promise.all(names.map(wanted))
+        const lease = request.explain ? past.declare(namespace, all, signal) : past.lease(namespace, all, signal)
+        return state.hold(await lease)
       }
       const table = `any table of namespace ${namespace}`
       throw new BlastyError('PERMISSION_DENIED', { subject: context.identity.user, action: 'Query', table })
