@@ -41,8 +41,12 @@ export async function openSnapshot(
   const state = await readState(table.lake, version)
   if (state === undefined) return undefined
   await table.schemas.reach(schemaNumberOf(state))
-  const content = { version: state.version, revision: archivedRevision(state, table), files: state.files.values() }
-  return open(table, content, scratch)
+  const keyed = table.schemas.current.primaryKey.length > 0
+  // Appended rows in the order in which they were: each file holds a range of revisions.
+  const files = keyed
+    ? state.files.values()
+    : [...state.files.values()].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
+  return open(table, { version: state.version, revision: archivedRevision(state, table), files }, scratch)
 }
 
 /** What of a version is read. `upTo`: rows of batches that end behind it are left out. */

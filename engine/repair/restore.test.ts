@@ -71,7 +71,7 @@ test('a restore that is interrupted is begun again and does the rest', async () 
   }
 })
 
-test('a Table without a key, or one of other columns, is refused', async () => {
+test('a Table without a key in place, or one of other columns, is refused', async () => {
   const [events, films] = await Promise.all([testLake(eventSchema), testLake(filmSchema)])
   try {
     const work = { version: 0, directory: films.folder, signal: patience() }
@@ -81,5 +81,65 @@ test('a Table without a key, or one of other columns, is refused', async () => {
   } finally {
     await closeAll(events)
     await closeAll(films)
+  }
+})
+
+test('rows are restored into another Table of the same columns and key, which then has those and no others', async () => {
+  const [lake, other] = await Promise.all([testLake(filmSchema), testLake(filmSchema)])
+  try {
+    const [table, into] = [openEpoch(lake, 1), openEpoch(other, 1)]
+    const archiver = lake.archiver(table, 'lake-a')
+    const good = await table.writer.write([put(table, 'a', 'one'), put(table, 'b', 'two')], options())
+    await archiver.reached(good.revision)
+    await archiver.stop()
+    const { version = 0 } = (await readState(table.lake)) ?? {}
+    const later = await table.writer.write([put(table, 'a', 'later')], options())
+    await into.writer.write([put(into, 'b', 'two'), put(into, 'x', 'own')], options())
+    const work = { from: table, version, into, directory: lake.folder, signal: patience() }
+    const { put: written, deleted, same, revision } = await restore(work)
+    assert.deepEqual([written, deleted, same], [1, 1, 1])
+    assert.deepEqual(await titles(into, revision), [
+      ['a', 'one'],
+      ['b', 'two'],
+    ])
+    assert.deepEqual(await titles(table, later.revision), [
+      ['a', 'later'],
+      ['b', 'two'],
+    ])
+  } finally {
+    await closeAll(lake)
+    await closeAll(other)
+  }
+})
+
+test('appended rows are restored into another Table in their order, and once though it is interrupted', async () => {
+  const [lake, other] = await Promise.all([testLake(eventSchema), testLake(eventSchema)])
+  try {
+    const [table, into] = [openEpoch(lake, 1), openEpoch(other, 1)]
+    const rows = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ n: String(from + i) }))
+    const archiver = lake.archiver(table, 'lake-a')
+    for (let from = 0; from < 1200; from += 400) {
+      await archiver.reached((await table.writer.append(rows(from, 400), options())).revision)
+    }
+    await archiver.stop()
+    const { version = 0 } = (await readState(table.lake)) ?? {}
+    await table.writer.append(rows(5000, 1), options())
+    const stop = new AbortController()
+    const work = { from: table, version, into, directory: lake.folder, signal: patience() }
+    await assert.rejects(restore({ ...work, signal: stop.signal, onProgress: () => stop.abort() }))
+    const { put: written, same, revision } = await restore(work)
+    assert.deepEqual([written, same], [700, 500])
+    assert.deepEqual(await restore(work), { put: 0, deleted: 0, same: 1200, revision })
+    const replica = await into.reached(revision, 'rows', patience())
+    const found: unknown[] = []
+    for await (const { changes } of replica.source.changes(0, patience(), revision))
+      for (const { new: row } of changes) found.push(row?.row(into.schemas.codec).n)
+    assert.deepEqual(
+      found,
+      rows(0, 1200).map(({ n }) => n),
+    )
+  } finally {
+    await closeAll(lake)
+    await closeAll(other)
   }
 })

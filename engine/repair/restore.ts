@@ -1,13 +1,14 @@
 /**
  * Brings rows back as an earlier version of the lake had them, by ordinary writes: what differs is put, what was not there is deleted, and
  * what is as it was is left alone. So a restore that broke off is begun again and does the rest, and every follower sees it as changes.
+ * Appended rows cannot be taken back: they are appended to another Table, under mutation ids that are the same when it is begun again.
  */
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { BlastyError } from '../../base/errors.ts'
 import { blobColumns } from '../blobs/check.ts'
-import { openSnapshot } from '../lake/snapshot.ts'
+import { type LakeSnapshot, openSnapshot } from '../lake/snapshot.ts'
 import { logState } from '../log/log.ts'
 import type { RowChange } from '../log/writer.ts'
 import type { TableReplica } from '../replica/replica.ts'
@@ -49,6 +50,13 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   checkFit(from, into)
   const snapshot = await openSnapshot(from, directory, version)
   if (snapshot === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: 'table', problem: 'has no lake' })
+  if (!from.keyed) {
+    try {
+      return await appendAll(snapshot, options)
+    } finally {
+      await snapshot.close()
+    }
+  }
   const wanted = new RowDigests(join(directory, `wanted-${randomUUID()}`))
   try {
     const { last } = await logState(into.log)
@@ -79,6 +87,39 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     await wanted.close()
     await snapshot.close()
   }
+}
+
+/** Appends every row of the version, in the same batches whenever it is done. */
+async function appendAll(snapshot: LakeSnapshot, options: RestoreOptions): Promise<Restored> {
+  const { from, into, version, signal, onProgress } = options
+  const { codec } = from.schemas
+  let done: Restored = { put: 0, deleted: 0, same: 0, revision: 0 }
+  let rows: Row[] = []
+  let bytes = 0
+  let batches = 0
+  const flush = async () => {
+    await into.beforeWrite()
+    const mutationId = `restore-${from.descriptor.uid}-${version}#${++batches}`
+    const schema = into.schemas.current.number
+    const { revision, replayed } = await into.writer.append(rows, { principal, schema, mutationId, signal })
+    const { put, same } = done
+    done = replayed ? { ...done, same: same + rows.length, revision } : { ...done, put: put + rows.length, revision }
+    rows = []
+    bytes = 0
+    onProgress?.(done)
+  }
+  for await (const source of snapshot.files()) {
+    for await (const part of snapshot.parquet.read(from.schemas.current, source)) {
+      for (const { body } of part) {
+        signal.throwIfAborted()
+        rows.push(given(codec.decode(Buffer.from(body))))
+        bytes += body.length
+        if (rows.length >= batchRows || bytes >= batchBytes) await flush()
+      }
+    }
+  }
+  if (rows.length > 0) await flush()
+  return done
 }
 
 /** Deletes what the version did not have. */
@@ -149,11 +190,11 @@ class Writing {
 const given = (row: Row): Row => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))
 
 function checkFit(from: Table, into: Table): void {
-  if (!from.keyed) {
-    const instead = 'rows of a Table without a key cannot be taken back; read an earlier version of its lake'
-    throw new BlastyError('UNSUPPORTED', { what: 'restoring an append-only Table', instead })
+  if (from === into) {
+    if (from.keyed) return
+    const instead = 'appended rows cannot be taken back; append them to another Table'
+    throw new BlastyError('UNSUPPORTED', { what: 'restoring an append-only Table in place', instead })
   }
-  if (from === into) return
   const form = ({ columns, primaryKey }: TableSchema) =>
     JSON.stringify([columns.map(({ field: _, ...column }) => column), primaryKey])
   const refuse = (problem: string) => new BlastyError('INVALID_ARGUMENT', { field: 'into', problem })

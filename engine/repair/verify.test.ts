@@ -4,10 +4,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { publish } from '../../backends/streams/publish.ts'
+import { storeBlob } from '../blobs/blobs.ts'
+import { chunksOf, refOf } from '../blobs/testing.ts'
 import { readState } from '../lake/delta/state.ts'
 import { type TestLake, testLake } from '../lake/testing.ts'
 import { headersOf } from '../log/record.ts'
 import { purgeLog } from '../log/retention.ts'
+import type { RowChange } from '../log/writer.ts'
 import type { Table } from '../table.ts'
 import { eventSchema, filmSchema, patience } from '../testing.ts'
 import { closeAll, loseLog, openEpoch, options, put, repairLog } from './testing.ts'
@@ -138,6 +141,34 @@ test('rows that a facade serves and that are not the Table’s are named', async
       `replica: {"id":"d"} is missing; it is at revision ${last - 1}`,
       'replica: {"id":"z"} is there at revision 9, and there is no such row',
     ])
+  } finally {
+    await closeAll(lake)
+  }
+})
+
+test('a blob that a row names and the bucket lacks is told, with the row, and one that no row names any more is not', async () => {
+  const columns = [
+    { name: 'id', type: 'String', required: true, field: 1 },
+    { name: 'poster', type: 'Blob', required: false, field: 2 },
+  ] as const
+  const lake = await testLake({ number: 1, columns, retired: [], primaryKey: ['id'] })
+  try {
+    const table = openEpoch(lake, 1)
+    const type = 'image/png'
+    const ref = (text: string) => refOf(Buffer.from(text), type)
+    await storeBlob(table.blobs, chunksOf(Buffer.from('kept')), { type })
+    const row = (id: string, text: string): RowChange => ({
+      op: 'put',
+      row: table.schemas.codec.row({ id, poster: ref(text) }, 'row'),
+    })
+    const archiver = lake.archiver(table, 'lake-a')
+    await table.writer.write([row('a', 'kept'), row('b', 'gone'), row('c', 'replaced')], options())
+    const { revision } = await table.writer.write([row('c', 'kept'), { op: 'put', row: { id: 'd' } }], options())
+    await archiver.reached(revision)
+    await archiver.stop()
+    const { told } = await verify(lake, table)
+    assert.equal(told.length, 1)
+    assert.match(told[0] ?? '', new RegExp(`^blobs: .*"b".* names blob ${ref('gone').sha256}, which is not stored`))
   } finally {
     await closeAll(lake)
   }
