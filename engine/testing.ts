@@ -99,3 +99,6 @@ export const timeText = (micros: number): string => {
   const millis = Math.floor(micros / 1000)
   return `${new Date(millis).toISOString().slice(0, -1)}${String(micros - millis * 1000).padStart(3, '0')}Z`
 }
+
+/** A watch of memory for what takes little. */
+export const unwatched = { enter: () => () => {} }

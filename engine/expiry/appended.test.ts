@@ -18,7 +18,7 @@ import { closeAll, loseLog, openEpoch, repairLog } from '../repair/testing.ts'
 import { verifyTable } from '../repair/verify.ts'
 import { openSqlDatabase } from '../replica/sql-database.ts'
 import type { Table } from '../table.ts'
-import { eventSchema, patience } from '../testing.ts'
+import { eventSchema, patience, unwatched } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
 import { lookAtLake } from './appended.ts'
 import { commitTimeOf, expireAt, startExpiring, whenDue } from './testing.ts'
@@ -86,7 +86,7 @@ class Scene implements AsyncDisposable {
   }
 
   async past(directory = 'past'): Promise<PastDatabases> {
-    const past = new PastDatabases({ directory: join(this.lake.folder, directory), limits })
+    const past = new PastDatabases({ directory: join(this.lake.folder, directory), limits, memory: unwatched })
     this.#running.defer(() => past.close())
     return past
   }

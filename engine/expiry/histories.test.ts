@@ -22,7 +22,7 @@ import type { StoredRow } from '../replica/change.ts'
 import { openSqlDatabase, type SqlDatabase } from '../replica/sql-database.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
-import { patience } from '../testing.ts'
+import { patience, unwatched } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
 import { commitTimeOf, expireAt, whenDue } from './testing.ts'
 
@@ -80,7 +80,11 @@ class History {
     this.#lake = lake
     this.#keyed = keyed
     this.#table = lake.open('worker')
-    this.#past = new PastDatabases({ directory: join(lake.folder, 'past'), limits: { memory: '400MB', threads: 1 } })
+    this.#past = new PastDatabases({
+      directory: join(lake.folder, 'past'),
+      limits: { memory: '400MB', threads: 1 },
+      memory: unwatched,
+    })
   }
 
   async run(steps: readonly Step[]): Promise<void> {

@@ -15,7 +15,7 @@ import type { RowChange } from '../log/writer.ts'
 import { writeSchema } from '../schema/documents.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
-import { eventSchema, filmSchema, patience } from '../testing.ts'
+import { eventSchema, filmSchema, patience, unwatched } from '../testing.ts'
 import { rowsOf, sqlName } from '../testing-table.ts'
 import { PastDatabases } from './databases.ts'
 
@@ -28,12 +28,9 @@ const put = (table: Table, id: string, title: string): RowChange => ({
 
 type Scene = { readonly lake: TestLake; readonly past: PastDatabases; readonly table: Table }
 
-/** Nothing here is large. */
-const memory = { enter: () => () => {} }
-
 async function scene(schema: TableSchema, run: (scene: Scene) => Promise<void>): Promise<void> {
   const lake = await testLake(schema)
-  const past = new PastDatabases({ directory: join(lake.folder, 'past'), limits, memory })
+  const past = new PastDatabases({ directory: join(lake.folder, 'past'), limits, memory: unwatched })
   try {
     await run({ lake, past, table: lake.open('a') })
   } finally {
@@ -288,7 +285,7 @@ test('copies that nobody uses make room, and what does not fit on disk is refuse
       assert.deepEqual(await titlesAsOf(past, table, last), [['a', title]])
       assert.ok(past.size <= 4)
     }
-    const small = new PastDatabases({ directory: join(lake.folder, 'small'), limits, memory, maxBytes: 1 })
+    const small = new PastDatabases({ directory: join(lake.folder, 'small'), limits, memory: unwatched, maxBytes: 1 })
     try {
       await assert.rejects(titlesAsOf(small, table, last), error => isBlastyError(error, 'QUERY_LIMIT'))
       assert.equal(small.size, 0)

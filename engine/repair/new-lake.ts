@@ -18,7 +18,7 @@ import { LineFile } from '../lake/lines.ts'
 import { uploadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
 import { committedTag } from '../lake/versions.ts'
-import { raiseFloor } from '../log/control.ts'
+import { expireRows, loggedExpiry, raiseFloor } from '../log/control.ts'
 import { type ChangeLog, changeLog, epochKey, logState } from '../log/log.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
@@ -161,6 +161,8 @@ async function nextEpoch(log: ChangeLog, floor: number): Promise<number> {
   const next = changeLog({ ...log, epoch: log.epoch + 1 }, log.streams)
   await update(next)
   await raiseFloor(next, floor)
+  const expired = await loggedExpiry(log)
+  if (expired > 0) await expireRows(next, expired)
   return next.epoch
 }
 
