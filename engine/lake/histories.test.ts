@@ -127,6 +127,7 @@ class History {
 
   async run(commands: readonly Command[]): Promise<void> {
     try {
+      await this.#on.begin()
       await this.#on.openReader()
       for (const step of commands) await this.#step(step)
       await this.#settle()

@@ -38,6 +38,11 @@ export class LakeHistory {
     return this.writer.keyed
   }
 
+  /** To be awaited first: every schema is announced, the first one too. */
+  async begin(): Promise<void> {
+    this.model.last = await announceSchema(this.lake.on.log, this.model.newest.number)
+  }
+
   async announce(schema: TableSchema): Promise<void> {
     await writeSchema(this.lake.objects, this.lake.bucket, schema)
     this.model.last = await announceSchema(this.lake.on.log, schema.number)

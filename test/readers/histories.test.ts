@@ -30,6 +30,7 @@ after(() => scene?.[Symbol.asyncDispose]())
 async function happen(history: TableHistory, { commands, end, which }: RandomHistory): Promise<void> {
   const { on } = history
   try {
+    await on.begin()
     for (const step of commands) await (step.kind === 'look' ? look(history, step.which) : history.do(step))
     await history.archive(end)
     await look(history, which)
