@@ -47,6 +47,17 @@ export function stagedVersion(lake: DeltaLake, key: string): number | undefined 
   return version === undefined ? undefined : Number(version)
 }
 
+/** Leases on versions, and how far clean-up has gone. */
+export const leasesPrefix = ({ root }: DeltaLake): string => `${root}/_blasty/leases/`
+
+/** What the store's clock shows, in milliseconds: by it the age of objects is told, and the clock of this machine may be wrong. */
+export async function storeTime(lake: DeltaLake): Promise<number> {
+  const key = `${lake.root}/_blasty/clock`
+  await lake.objects.put(lake.bucket, key, Buffer.from('{}'))
+  for await (const object of lake.objects.list(lake.bucket, key)) if (object.key === key) return object.modified
+  throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: `${key} is not listed` })
+}
+
 /** Keys of a checkpoint; one that is in several parts is another engine's. */
 export function checkpointKeys(lake: DeltaLake, version: number, parts = 1): string[] {
   const base = `${logPrefix(lake)}${pad(version)}.checkpoint`
