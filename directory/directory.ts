@@ -21,7 +21,7 @@ import {
 } from '../operator/mod.ts'
 import { Reflector } from '../operator/reflector.ts'
 import { type ClassBackends, connectClass, type Role } from './backends.ts'
-import { backendClasses, indexes, subscriptions, tables } from './kinds.ts'
+import { backendClasses, hasConditionalPut, indexes, subscriptions, tables } from './kinds.ts'
 
 export type DirectoryOptions = {
   readonly client: KubeClient
@@ -236,7 +236,7 @@ export class Directory {
   #connect(className: string): Promise<ClassBackends> {
     const found = this.read(backendClasses).get(keyFor(className))
     if (found === undefined) throw new Error(`BackendClass ${className} is gone`)
-    const version = JSON.stringify([found.metadata.uid, found.spec])
+    const version = JSON.stringify([found.metadata.uid, found.spec, hasConditionalPut(found)])
     const held = this.#classes.get(className)
     if (held?.version === version) return held.opening
     const { client, role, id, credentialsNamespace } = this.#options

@@ -1,8 +1,8 @@
 /** Where the parts of a lake lie in its bucket: names of logs, data and change files, and what the log holds. */
 
+import type { Claims } from '../../../backends/object-store/claims.ts'
 import type { ObjectStore } from '../../../backends/object-store/store.ts'
 import { BlastyError } from '../../../base/errors.ts'
-import type { Claims } from './claims.ts'
 
 /** A Delta table below `root` in a bucket. `claims` is set for stores that do not honour `If-None-Match`. */
 export type DeltaLake = {
@@ -11,6 +11,12 @@ export type DeltaLake = {
   /** Such as `lake`, without slashes at its ends. */
   readonly root: string
   readonly claims?: Claims
+}
+
+/** The lake of a Table. */
+export function lakeIn(objects: ObjectStore, bucket: string): DeltaLake {
+  const lake = { objects: objects.claims?.plain ?? objects, bucket, root: 'lake' }
+  return objects.claims === undefined ? lake : { ...lake, claims: objects.claims.versions(bucket) }
 }
 
 /** How errors name the lake. */
