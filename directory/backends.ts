@@ -33,6 +33,8 @@ export type ConnectOptions = {
   readonly client: Pick<KubeClient, 'get'>
   readonly role: Role
   readonly id: string
+  /** What a facade says of itself. */
+  readonly embeddedBytes?: number
   readonly credentialsNamespace: string
 }
 
@@ -42,6 +44,7 @@ export async function connectClass({
   client,
   role,
   id,
+  embeddedBytes,
   credentialsNamespace,
 }: ConnectOptions): Promise<ClassBackends> {
   const { spec, metadata } = found
@@ -63,7 +66,7 @@ export async function connectClass({
   })
   try {
     const reports = await openReports(streams, spec.installationID)
-    await reports.publish({ kind: 'member', role, id })
+    await reports.publish({ kind: 'member', role, id, ...(embeddedBytes === undefined ? {} : { embeddedBytes }) })
     const store = objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') })
     const claims = natsClaims(streams, claimsBucket(spec.installationID), spec.streams.replicas)
     return {

@@ -33,6 +33,8 @@ export type DirectoryOptions = {
   readonly credentialsNamespace: string
   /** Cache folder of this process alone. */
   readonly dataDirectory: string
+  /** The largest Table, by the bytes of its lake, that a facade takes in for SQL under `query.engine: Auto`. */
+  readonly embeddedBytes?: number
   /** Facades have SQL; workers do not. */
   readonly sql?: SqlDatabases
   /** Kinds watched beside Tables, classes, Indexes and Subscriptions. */
@@ -239,8 +241,9 @@ export class Directory {
     const version = JSON.stringify([found.metadata.uid, found.spec, hasConditionalPut(found)])
     const held = this.#classes.get(className)
     if (held?.version === version) return held.opening
-    const { client, role, id, credentialsNamespace } = this.#options
-    const opening = connectClass({ found, client, role, id, credentialsNamespace })
+    const { client, role, id, embeddedBytes, credentialsNamespace } = this.#options
+    const own = embeddedBytes === undefined ? {} : { embeddedBytes }
+    const opening = connectClass({ found, client, role, id, ...own, credentialsNamespace })
     const entry = { version, opening }
     this.#classes.set(className, entry)
     opening.then(
