@@ -64,6 +64,14 @@ for (const [name, served, description] of roles) {
     .addOption(
       new Option('--sql-memory <size>', 'memory of SQL, for each namespace').env('BLASTY_SQL_MEMORY').default('2GB'),
     )
+    .addOption(
+      new Option(
+        '--sql-table-size <size>',
+        'larger Tables of query.engine Auto, by the size of their lakes, are queried in Trino where there is one',
+      )
+        .env('BLASTY_SQL_TABLE_SIZE')
+        .default('2GB'),
+    )
     .addOption(new Option('--sql-threads <n>', 'threads of SQL').env('BLASTY_SQL_THREADS').argParser(Number).default(2))
     .addOption(
       new Option('--log-level <level>')

@@ -8,6 +8,7 @@ import { ServerCredentials } from '@grpc/grpc-js'
 import { KubeConfig } from '@kubernetes/client-node'
 import { pino } from 'pino'
 import { startOperator } from '../controllers/operator.ts'
+import { bytesOf } from '../engine/sql/memory-watch.ts'
 import { startFacade } from '../facade/facade.ts'
 import { createMetrics, type Logger, type Metrics, startHealthServer } from '../operator/mod.ts'
 import { startWorker } from '../worker/worker.ts'
@@ -27,6 +28,7 @@ export type RoleOptions = {
   readonly tlsKey?: string
   readonly sqlMemory: string
   readonly sqlThreads: number
+  readonly sqlTableSize: string
   readonly logLevel: string
 }
 
@@ -114,6 +116,7 @@ async function start(
         credentials: await credentialsOf(options),
         dataDirectory: await dataDirectory(options, role),
         sqlLimits: { memory: options.sqlMemory, threads: options.sqlThreads, statements: sqlStatements },
+        embeddedBytes: bytesOf(options.sqlTableSize),
         registry: metrics.registry,
       })
       return facade

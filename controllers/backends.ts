@@ -4,6 +4,7 @@ import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Search } from '../backends/search/search.ts'
 import type { Streams } from '../backends/streams/connect.ts'
 import type { BackendClass } from '../crds/types.gen.ts'
+import { hasConditionalPut } from '../directory/kinds.ts'
 import type { Report } from '../engine/membership/reports.ts'
 import type { Clock, KubeClient } from '../operator/mod.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
@@ -143,5 +144,6 @@ function fingerprint(found: BackendClass): string {
     search.hosts,
     trino,
     credentials.operator.secretRef.name,
+    hasConditionalPut(found),
   ])
 }

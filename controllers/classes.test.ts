@@ -95,7 +95,7 @@ test('of two operators only that of the class serves a Table', () => {
 
 const named = { backendClassName: 'a' }
 const external = { bucket: 'b', stream: 's', epoch: 1 }
-const unfit = { ...classOf('a'), status: { observedGeneration: 1, capabilities: { conditionalPut: false } } }
+const unfit = { ...classOf('a'), status: { observedGeneration: 1, capabilities: { atomicBatches: false } } }
 const cases: { title: string; objects: KubeObject[]; table?: Table; is?: string }[] = [
   {
     title: 'a Table without a class waits for a default',
@@ -149,7 +149,11 @@ const cases: { title: string; objects: KubeObject[]; table?: Table; is?: string 
       tableOf('other', { spec: { backendClassName: 'b' }, created: '2025-01-01T00:00:00Z' }),
     ],
   },
-  { title: 'a store without conditional puts holds no Table', objects: [cinema, unfit], is: 'Stalled BackendUnfit' },
+  {
+    title: 'a class whose NATS has no atomic batches holds no Table',
+    objects: [cinema, unfit],
+    is: 'Stalled BackendUnfit',
+  },
 ]
 for (const { title, objects, table = tableOf('t', { spec: named }), is } of cases) {
   test(title, () => {

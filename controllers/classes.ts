@@ -92,10 +92,8 @@ function judgeLimits(table: Table, found: BackendClass, read: Reader): Blocked |
 }
 
 function judgeCapabilities(found: BackendClass): Blocked | undefined {
-  const { conditionalPut, atomicBatches } = found.status?.capabilities ?? {}
-  if (conditionalPut !== false && atomicBatches !== false) return undefined
-  const lacking = conditionalPut === false ? 'conditional puts (If-None-Match)' : 'atomic batches'
-  return stalled('BackendUnfit', `a backend of BackendClass ${found.metadata.name} lacks ${lacking}`)
+  if (found.status?.capabilities?.atomicBatches !== false) return undefined
+  return stalled('BackendUnfit', `NATS of BackendClass ${found.metadata.name} lacks atomic batches`)
 }
 
 /** Settings of the log, after the class has decided what the spec leaves open. */

@@ -1,9 +1,12 @@
 /** Opens the real backends of a class. */
 
+import { claimingStore } from '../backends/object-store/claiming-store.ts'
+import { claimsBucket, natsClaims } from '../backends/object-store/claims.ts'
 import { objectStore } from '../backends/object-store/store.ts'
 import { connectSearch } from '../backends/search/search.ts'
 import { connectStreams } from '../backends/streams/connect.ts'
 import type { BackendClass } from '../crds/types.gen.ts'
+import { hasConditionalPut } from '../directory/kinds.ts'
 import { openReports } from '../engine/membership/reports.ts'
 import type { Connected, OnReport, Stores } from './backends.ts'
 import type { Credentials } from './credentials.ts'
@@ -41,9 +44,12 @@ export async function connectBackends(
   try {
     const reports = await openReports(streams, installation)
     const reported = new Reported(reports, onReport)
+    const stores = openStores(found, credentials)
+    const claims = natsClaims(streams, claimsBucket(installation), nats.replicas)
     return {
       installation,
-      ...openStores(found, credentials),
+      ...stores,
+      objects: hasConditionalPut(found) ? stores.objects : claimingStore(stores.objects, claims),
       streams,
       reported,
       ended: () => streams.connection.isClosed(),

@@ -6,7 +6,8 @@ type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'expiry' | 'index' 
 
 /** The reports of one installation, indexed; kept up to date until closed. */
 export class Reported {
-  readonly #facades = new Set<string>()
+  /** Live facades, with the largest Table that each takes in for SQL. */
+  readonly #facades = new Map<string, number | undefined>()
   readonly #workers = new Set<string>()
   /** Schema by facade, by uid of the Table. */
   readonly #served = new Map<string, Map<string, number>>()
@@ -31,8 +32,14 @@ export class Reported {
   /** Live facades, and those of them that do not serve schema `number` of the Table, or a newer one, yet. */
   served(tableUid: string, number: number): { readonly facades: number; readonly behind: readonly string[] } {
     const schemas = this.#served.get(tableUid)
-    const behind = [...this.#facades].filter(facade => (schemas?.get(facade) ?? 0) < number)
+    const behind = [...this.#facades.keys()].filter(facade => (schemas?.get(facade) ?? 0) < number)
     return { facades: this.#facades.size, behind: behind.sort() }
+  }
+
+  /** Bytes of the largest lake that every live facade takes in for SQL; undefined when none says. */
+  get embeddedBytes(): number | undefined {
+    const said = [...this.#facades.values()].filter(bytes => bytes !== undefined)
+    return said.length === 0 ? undefined : Math.min(...said)
   }
 
   /** Last revision of the Table's log that a live process has seen; 0 when none says. */
@@ -74,9 +81,11 @@ export class Reported {
   #take(report: Report, present: boolean): void {
     switch (report.kind) {
       case 'member': {
-        const members = report.role === 'facade' ? this.#facades : this.#workers
-        if (present) members.add(report.id)
-        else members.delete(report.id)
+        if (report.role === 'facade') {
+          if (present) this.#facades.set(report.id, report.embeddedBytes)
+          else this.#facades.delete(report.id)
+        } else if (present) this.#workers.add(report.id)
+        else this.#workers.delete(report.id)
         return
       }
       case 'served': {

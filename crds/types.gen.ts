@@ -785,7 +785,7 @@ export type TableSpec = {
    */
   query: {
     /**
-     * Where SQL runs. Embedded is inside the facade, on rows a few milliseconds old; Trino reads the lake, as far as it follows the log, and needs trino in the BackendClass. Auto is Embedded in this version.
+     * Where SQL runs. Embedded is inside the facade, on rows a few milliseconds old; Trino reads the lake, as far as it follows the log, and needs trino in the BackendClass. Auto is Embedded until the lake is larger than what the facades are set to take in, then Trino where the BackendClass has it; status.query tells.
      */
     engine: 'Auto' | 'Embedded' | 'Trino'
   }
@@ -867,7 +867,7 @@ export type TableStatus = {
    */
   observedGeneration: number
   /**
-   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived), RowsExpire (with rows.retentionSeconds: rows that are too old are removed), TrinoReady (where the engine is Trino: it knows the Table); Reconciling and Stalled stand only while true.
+   * Accepted (the spec can be carried out), BucketReady, LogReady, Served (every live facade serves the schema in force), Ready (all of these), LogHasRoom (the log takes more), LakeReady (the log is being archived), RowsExpire (with rows.retentionSeconds: rows that are too old are removed), TrinoReady (where SQL is to run in Trino: it knows the Table); Reconciling and Stalled stand only while true.
    */
   conditions?: Condition[]
   /**
@@ -921,6 +921,15 @@ export type TableStatus = {
        */
       replicas: number
     }
+  }
+  /**
+   * How SQL on the Table is run.
+   */
+  query?: {
+    /**
+     * The engine of the spec or, where that is Auto, the one that the size of the lake led to.
+     */
+    engine?: 'Embedded' | 'Trino'
   }
   /**
    * How far the Table has come, at most half a minute old.

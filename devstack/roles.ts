@@ -19,6 +19,8 @@ export type RolesOptions = {
   readonly folder?: string
   /** Kept for the facade's gRPC; a free one unless set. */
   readonly grpcPort?: number
+  /** Flags of Blasty for every role, by their names, such as `sql-table-size`. */
+  readonly flags?: Readonly<Record<string, string>>
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Flags of Node itself for every role, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
@@ -77,6 +79,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
         'grpc-address': grpc,
         'data-dir': join(folder, name),
         'log-level': options.logLevel ?? 'info',
+        ...options.flags,
       }
       const args = [
         ...(options.nodeFlags ?? []),

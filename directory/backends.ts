@@ -1,6 +1,8 @@
 /** The connections of one process to the backends of one class, under the credentials of its role. */
 
 import { randomUUID } from 'node:crypto'
+import { claimingStore } from '../backends/object-store/claiming-store.ts'
+import { claimsBucket, natsClaims } from '../backends/object-store/claims.ts'
 import { type ObjectStore, objectStore } from '../backends/object-store/store.ts'
 import { connectStreams, type Streams } from '../backends/streams/connect.ts'
 import { type Trino, trino } from '../backends/trino/client.ts'
@@ -8,7 +10,7 @@ import { BlastyError } from '../base/errors.ts'
 import type { BackendClass } from '../crds/types.gen.ts'
 import { openReports, type Reports } from '../engine/membership/reports.ts'
 import { type KubeClient, keyFor } from '../operator/mod.ts'
-import { type Secret, secrets } from './kinds.ts'
+import { hasConditionalPut, type Secret, secrets } from './kinds.ts'
 
 export type Role = 'worker' | 'facade'
 
@@ -31,6 +33,8 @@ export type ConnectOptions = {
   readonly client: Pick<KubeClient, 'get'>
   readonly role: Role
   readonly id: string
+  /** What a facade says of itself. */
+  readonly embeddedBytes?: number
   readonly credentialsNamespace: string
 }
 
@@ -40,6 +44,7 @@ export async function connectClass({
   client,
   role,
   id,
+  embeddedBytes,
   credentialsNamespace,
 }: ConnectOptions): Promise<ClassBackends> {
   const { spec, metadata } = found
@@ -61,13 +66,15 @@ export async function connectClass({
   })
   try {
     const reports = await openReports(streams, spec.installationID)
-    await reports.publish({ kind: 'member', role, id })
+    await reports.publish({ kind: 'member', role, id, ...(embeddedBytes === undefined ? {} : { embeddedBytes }) })
+    const store = objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') })
+    const claims = natsClaims(streams, claimsBucket(spec.installationID), spec.streams.replicas)
     return {
       className: metadata.name,
       connectionID: randomUUID(),
       installationID: spec.installationID,
       streams,
-      objects: objectStore({ ...spec.objectStore, accessKey: value('accessKey'), secretKey: value('secretKey') }),
+      objects: hasConditionalPut(found) ? store : claimingStore(store, claims),
       search: { host: spec.search.hosts[0] ?? '', key: value('searchKey') },
       trino: role === 'facade' ? trinoOf(found, secret) : undefined,
       reports,

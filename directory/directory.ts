@@ -21,7 +21,7 @@ import {
 } from '../operator/mod.ts'
 import { Reflector } from '../operator/reflector.ts'
 import { type ClassBackends, connectClass, type Role } from './backends.ts'
-import { backendClasses, indexes, subscriptions, tables } from './kinds.ts'
+import { backendClasses, hasConditionalPut, indexes, subscriptions, tables } from './kinds.ts'
 
 export type DirectoryOptions = {
   readonly client: KubeClient
@@ -33,6 +33,8 @@ export type DirectoryOptions = {
   readonly credentialsNamespace: string
   /** Cache folder of this process alone. */
   readonly dataDirectory: string
+  /** The largest Table, by the bytes of its lake, that a facade takes in for SQL under `query.engine: Auto`. */
+  readonly embeddedBytes?: number
   /** Facades have SQL; workers do not. */
   readonly sql?: SqlDatabases
   /** Kinds watched beside Tables, classes, Indexes and Subscriptions. */
@@ -236,11 +238,12 @@ export class Directory {
   #connect(className: string): Promise<ClassBackends> {
     const found = this.read(backendClasses).get(keyFor(className))
     if (found === undefined) throw new Error(`BackendClass ${className} is gone`)
-    const version = JSON.stringify([found.metadata.uid, found.spec])
+    const version = JSON.stringify([found.metadata.uid, found.spec, hasConditionalPut(found)])
     const held = this.#classes.get(className)
     if (held?.version === version) return held.opening
-    const { client, role, id, credentialsNamespace } = this.#options
-    const opening = connectClass({ found, client, role, id, credentialsNamespace })
+    const { client, role, id, embeddedBytes, credentialsNamespace } = this.#options
+    const own = embeddedBytes === undefined ? {} : { embeddedBytes }
+    const opening = connectClass({ found, client, role, id, ...own, credentialsNamespace })
     const entry = { version, opening }
     this.#classes.set(className, entry)
     opening.then(

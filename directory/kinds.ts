@@ -11,6 +11,9 @@ export const backendClasses = defineKind<BackendClass>({
   plural: 'backendclasses',
   namespaced: false,
 })
+/** Whether the object store of a class was seen to keep what may be put once. Until it was, it counts as one that overwrites. */
+export const hasConditionalPut = ({ status }: BackendClass): boolean => status?.capabilities?.conditionalPut === true
+
 export const tables = defineKind<Table>({ ...own, kind: 'Table', plural: 'tables', namespaced: true })
 export const indexes = defineKind<Index>({ ...own, kind: 'Index', plural: 'indexes', namespaced: true })
 export const subscriptions = defineKind<Subscription>({

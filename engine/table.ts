@@ -8,7 +8,7 @@ import { BlastyError } from '../base/errors.ts'
 import { unlessAborted } from '../base/unless-aborted.ts'
 import { BlobCheck } from './blobs/check.ts'
 import type { BlobPlace } from './blobs/content.ts'
-import type { DeltaLake } from './lake/delta/lake.ts'
+import { type DeltaLake, lakeIn } from './lake/delta/lake.ts'
 import { archivedExpiry } from './lake/expiry.ts'
 import { archivedChanges } from './lake/history.ts'
 import { openSnapshot } from './lake/snapshot.ts'
@@ -67,7 +67,7 @@ export class Table {
     this.descriptor = descriptor
     this.#options = options
     this.log = changeLog({ table, tableUid: uid, stream, epoch }, options.streams)
-    this.lake = { objects: options.objects, bucket, root: 'lake' }
+    this.lake = lakeIn(options.objects, bucket)
     this.schemas = new Schemas(table, schema, number => readSchema(options.objects, bucket, number))
     this.writer = logWriter(this.log, {
       encodeKey: row => this.schemas.encodeKey(row),

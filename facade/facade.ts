@@ -53,6 +53,8 @@ export type FacadeOptions = {
   /** Cache folder of this process alone. */
   readonly dataDirectory: string
   readonly sqlLimits: SqlLimits
+  /** The largest Table, by the bytes of its lake, over which SQL runs here under `query.engine: Auto` where there is Trino. */
+  readonly embeddedBytes: number
   readonly log: Logger
   /** Where metrics go. */
   readonly registry: Registry

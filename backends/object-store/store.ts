@@ -5,6 +5,7 @@ import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { Client, CopyConditions, S3Error } from 'minio'
 import { BlastyError } from '../../base/errors.ts'
+import type { StoreClaims } from './claims.ts'
 import { uploadBody } from './multipart.ts'
 import { type PresignedPut, type PutAnnounced, presignPut } from './presign-put.ts'
 
@@ -29,6 +30,8 @@ export type ObjectInfo = {
 export type ListedObject = { readonly key: string; readonly size: number; readonly modified: number }
 
 export type ObjectStore = {
+  /** How what may be put once is claimed, for a store that overwrites; `plain` is that store itself. */
+  readonly claims?: StoreClaims & { readonly plain: ObjectStore }
   readonly bucketExists: (bucket: string) => Promise<boolean>
   /** Makes a bucket; one that is ours already is fine. */
   readonly makeBucket: (bucket: string) => Promise<void>

@@ -5,7 +5,12 @@ import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import type { Row } from '../../proto/gen/blasty/v1/common_pb.js'
-import { type ListRequest, type QueryRequestSchema, QueryService } from '../../proto/gen/blasty/v1/query_service_pb.js'
+import {
+  type ListRequest,
+  QueryEngine,
+  type QueryRequestSchema,
+  QueryService,
+} from '../../proto/gen/blasty/v1/query_service_pb.js'
 import { MissingError, UsageError } from './failure.ts'
 import { type Format, formatOption, printRows, type RowSink, type Values } from './output.ts'
 import { resultParts } from './query.ts'
@@ -21,7 +26,11 @@ type Getting = Reading & {
   readonly limit: number
 }
 
-type Querying = Reading & { readonly asOfRevision?: string; readonly asOfTime?: string }
+type Querying = Reading & {
+  readonly asOfRevision?: string
+  readonly asOfTime?: string
+  readonly engine?: 'embedded' | 'trino'
+}
 
 const maxPage = 1000
 
@@ -65,6 +74,7 @@ export function addReading(program: Command): void {
       ]),
     )
     .addOption(new Option('--as-of-time <time>', 'the tables as they were then, RFC 3339').conflicts('minToken'))
+    .addOption(new Option('--engine <engine>', 'where it runs; default: as the tables say').choices(engines))
     .action((sql: string, options: Querying) => runSession(options, session => runSql(session, sql, options)))
 }
 
@@ -175,9 +185,16 @@ function asOfOf({ asOfRevision, asOfTime }: Querying): Pick<MessageInitShape<typ
   }
 }
 
+const engines = ['embedded', 'trino'] as const
+
+function engineOf({ engine }: Querying): { engine?: QueryEngine } {
+  if (engine === undefined) return {}
+  return { engine: engine === 'trino' ? QueryEngine.TRINO : QueryEngine.EMBEDDED }
+}
+
 async function runSql({ service, namespace, signal }: Session, sql: string, options: Querying): Promise<void> {
   let sink: RowSink | undefined
-  const request = { namespace, sql, ...minTokenOf(options.minToken), ...asOfOf(options) }
+  const request = { namespace, sql, ...minTokenOf(options.minToken), ...asOfOf(options), ...engineOf(options) }
   for await (const part of resultParts(service(QueryService).query(request, { signal }))) {
     if (part.kind === 'columns')
       sink = printRows(

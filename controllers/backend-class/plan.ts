@@ -1,7 +1,7 @@
 /** What is observed of a class, what is still to be found out, and its status: pure. */
 
 import type { BackendClass } from '../../crds/types.gen.ts'
-import { type Plan, type StatusReport, stalled } from '../../operator/mod.ts'
+import { type Plan, type ReportedCondition, type StatusReport, stalled } from '../../operator/mod.ts'
 import type { Answer } from './probe.ts'
 import { hasAtomicBatches } from './probe.ts'
 
@@ -20,9 +20,6 @@ export type ClassAction = { readonly type: 'ProbeConditionalPut' }
 
 export function planClass(_: BackendClass, { objectStore, streams, conditionalPut }: ClassObserved): Plan<ClassAction> {
   if (objectStore.ok && conditionalPut === undefined) return [{ type: 'ProbeConditionalPut' }]
-  if (conditionalPut === false) {
-    return stalled('NoConditionalPut', 'the object store does not honour If-None-Match, which keeps writers apart')
-  }
   if (streams.ok && !hasAtomicBatches(streams.value)) {
     return stalled('NoAtomicBatches', `NATS ${streams.value} has no atomic batches; 2.12 or later has`)
   }
@@ -52,6 +49,7 @@ export function classStatus(found: BackendClass, observed: ClassObserved): Statu
       reachable
         ? { type: 'Reachable', status: 'True', reason: 'Reachable', message: 'all backends answer' }
         : { type: 'Reachable', status: 'False', reason: 'BackendUnavailable', message: problems.join('; ') },
+      ...(conditionalPut === undefined ? [] : [putCondition(conditionalPut)]),
     ],
     fields: {
       versions: { ...known('objectStore'), ...known('streams'), ...known('search'), ...known('trino') },
@@ -62,4 +60,18 @@ export function classStatus(found: BackendClass, observed: ClassObserved): Statu
     },
     ...(reachable ? {} : { afterSeconds: againSeconds }),
   }
+}
+
+/** How writers are kept apart. A class is Ready either way. */
+function putCondition(honoured: boolean): ReportedCondition {
+  const condition = { type: 'ConditionalPut', gates: false } as const
+  return honoured
+    ? { ...condition, status: 'True', reason: 'Honoured', message: 'the object store honours If-None-Match' }
+    : {
+        ...condition,
+        status: 'False',
+        reason: 'Claimed',
+        message:
+          'the object store overwrites what it was asked not to (If-None-Match); commits, marks and schemas are claimed in NATS',
+      }
 }

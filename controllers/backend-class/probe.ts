@@ -51,7 +51,13 @@ export function hasAtomicBatches(version: string): boolean {
   return major > 2 || (major === 2 && minor >= 12)
 }
 
-/** Whether of two puts with `If-None-Match: *` the second is refused. Some stores ignore the header and overwrite. */
+/** Writers that race for an object in a probe. */
+const racers = 8
+
+/**
+ * Whether of two puts with `If-None-Match: *` the second is refused, and of several at once all but one. Some stores ignore the header
+ * and overwrite; others look first and put then.
+ */
 export async function probeConditionalPut(objects: ObjectStore, installation: string): Promise<boolean> {
   const bucket = probeBucket(installation)
   await objects.makeBucket(bucket)
@@ -62,5 +68,16 @@ export async function probeConditionalPut(objects: ObjectStore, installation: st
   const second = await objects.put(bucket, key, Buffer.from('2'), { ifAbsent: true })
   const kept = (await objects.get(bucket, key))?.toString() === '1'
   await objects.remove(bucket, [key])
-  return first && !second && kept
+  return first && !second && kept && (await probeRace(objects, bucket))
+}
+
+async function probeRace(objects: ObjectStore, bucket: string): Promise<boolean> {
+  const key = `${probePrefix}${randomUUID()}.json`
+  const put = (racer: number) => objects.put(bucket, key, Buffer.from(String(racer)), { ifAbsent: true })
+  const results = await Promise.allSettled(Array.from({ length: racers }, (_, racer) => put(racer)))
+  const winners = results.flatMap((one, racer) => (one.status === 'fulfilled' && one.value ? [racer] : []))
+  const kept = (await objects.get(bucket, key))?.toString()
+  await objects.remove(bucket, [key])
+  // Some are told to ask again (409): they did not win.
+  return winners.length === 1 && kept === String(winners[0])
 }

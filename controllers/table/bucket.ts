@@ -46,6 +46,8 @@ export async function removeBucketPage(objects: ObjectStore, bucket: string, mar
   if (keys.length > 0) await objects.remove(bucket, keys.slice(0, pageSize))
   if (keys.length > pageSize) return false
   if ((await keysOf(objects, bucket, 2)).some(key => key !== ownerKey)) return false
+  // What was claimed for it counts no more: a later bucket of the name gets a mark of its own.
+  await objects.claims?.forget(bucket)
   await objects.remove(bucket, [ownerKey])
   try {
     await objects.removeBucket(bucket)

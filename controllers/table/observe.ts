@@ -19,7 +19,7 @@ import { fromStore, lookAtBucket } from './bucket.ts'
 import { expiryProgress } from './expiry.ts'
 import type { Hints } from './memory.ts'
 import { streamEpoch } from './plan.ts'
-import { lookAtTrino, type TrinoSeen } from './trino.ts'
+import { isTooLarge, lookAtTrino, type TrinoSeen } from './trino.ts'
 
 /** What a Table's things are called and how they must be, as class and spec decide. */
 export type TableTarget = {
@@ -54,6 +54,8 @@ export type TableObserved = {
   readonly lake: LakeReport | undefined
   /** What who removes rows that are too old says; undefined when nobody does. */
   readonly expiry?: ExpiryReport | undefined
+  /** Too large for the facades; only where the query engine is Auto. */
+  readonly large?: boolean
   /** What Trino knows; undefined for a Table that has nothing to do with it. */
   readonly trino?: TrinoSeen | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
@@ -148,6 +150,7 @@ export function observedOf(
     ...look,
     lake,
     expiry,
+    large: isTooLarge(table, reported),
     full: reported.tableFull(uid),
     // The first row decides whether a lost log may be remade, so it is shown at once.
     progress: fold(

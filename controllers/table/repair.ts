@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBlastyError } from '../../base/errors.ts'
 import type { Table } from '../../crds/types.gen.ts'
-import type { DeltaLake } from '../../engine/lake/delta/lake.ts'
+import { type DeltaLake, lakeIn } from '../../engine/lake/delta/lake.ts'
 import { readState } from '../../engine/lake/delta/state.ts'
 import { epochsIn } from '../../engine/lake/files.ts'
 import { changeLog } from '../../engine/log/log.ts'
@@ -50,7 +50,7 @@ export async function findLogLoss(subject: RepairSubject): Promise<LogLoss> {
     if (part?.ownership.type === 'foreign') throw new RepairRefused(part.ownership.message)
   }
   const { objects } = backends
-  const state = await readState({ objects, bucket: target.bucket, root: 'lake' })
+  const state = await readState(lakeIn(objects, target.bucket))
   const epochs = state === undefined ? [] : epochsIn(state, target.stream)
   const archived = Math.max(0, ...epochs.map(({ revision }) => revision))
   return {
@@ -80,7 +80,7 @@ export async function repairLog(
   const { objects, streams } = backends
   await untilUnserved(uid, backends, patienceMillis)
   const schema = schemaInForce(await observeNow(subject))
-  const lake = { objects, bucket: target.bucket, root: 'lake' }
+  const lake = lakeIn(objects, target.bucket)
   const state = await readState(lake)
   const newest = state === undefined ? undefined : epochsIn(state, target.stream).at(-1)?.epoch
   const epoch = resource.status?.external?.epoch ?? Math.max(1, newest ?? 0, loss.remains?.epoch ?? 0)
@@ -111,7 +111,7 @@ export async function findLakeLoss(subject: RepairSubject): Promise<LakeLoss> {
   if (bucket !== undefined) return { message: bucket.message, bucketGone: true }
   const lake = lostLake(observed)
   if (lake !== undefined) return { message: lake.message, bucketGone: false }
-  const problem = await unreadable({ objects: backends.objects, bucket: target.bucket, root: 'lake' })
+  const problem = await unreadable(lakeIn(backends.objects, target.bucket))
   if (problem === undefined) throw new RepairRefused('no archiver says that the lake is lost, and it can be read')
   const report = observed.lake
   if (report !== undefined && report.error === undefined && report.version >= 0)
@@ -134,6 +134,7 @@ export async function remakeBucket({ resource, target, backends }: RepairSubject
   const { objects } = backends
   const schema = resource.status?.schema
   if (schema === undefined) throw new RepairRefused('the status of the Table names no schema')
+  await objects.claims?.forget(target.bucket)
   await createBucket(objects, target.bucket, target.mark)
   await writeSchema(objects, target.bucket, schema)
   await markWritten(objects, target.bucket)

@@ -5,11 +5,12 @@ import type { TableSchema } from '../../engine/schema/schema.ts'
 import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
+import { engineOf } from './engine.ts'
 import { expiryCondition } from './expiry.ts'
 import { isWritten, lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
 import { wantedStream } from './plan.ts'
-import { trinoAgainSeconds, trinoCondition, trinoRecord } from './trino.ts'
+import { locationOf, trinoAgainSeconds, trinoCondition, trinoRecord } from './trino.ts'
 
 /** Seconds after which the facades are looked at again, should their news be missed. */
 const servedAgainSeconds = 30
@@ -122,13 +123,14 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
   const resolved = { backendClassName: target.className }
   // Nobody may act on what is not made, marked and announced; what was stays, for it tells what may be lost.
   if (!ours || schema === undefined || !isAnnounced(observed)) {
-    const { external, schema: inForce, service, effective, progress: known } = before ?? {}
+    const { external, schema: inForce, service, effective, query, progress: known } = before ?? {}
     return {
       ...resolved,
       ...(inForce && { schema: inForce }),
       ...(external && { external }),
       ...(service && { service }),
       ...(effective && { effective }),
+      ...(query && { query }),
       ...(known && { progress: known }),
     }
   }
@@ -145,6 +147,7 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
     },
     service: tableNames(namespace, name).service,
     effective: asSet ? { log: { ...target.settings } } : (before?.effective ?? { log: { ...target.settings } }),
+    query: { engine: engineOf(table, observed.large ?? false, observed.trino, locationOf(target.bucket)) },
     progress: { ...progress },
   }
 }

@@ -92,7 +92,7 @@ withTrino('a Table is known to Trino once it has a lake, forgotten with its engi
 
 withTrino('a name that another place bears is left alone, and so is a Table that does not ask for Trino', async () => {
   const [taken, plain] = [uniqueName('t'), uniqueName('t')]
-  await bench.create(tables, plain, spec('Auto'))
+  await bench.create(tables, plain, spec('Embedded'))
   const other = await reached(plain, 'Ready', 'True Ready')
   const elsewhere = await withLake(other)
   await registerTable(client, named(taken), elsewhere)
@@ -160,14 +160,15 @@ const bucket = 'i--films'
 const here = 's3://i--films/lake'
 const cases: readonly {
   readonly title: string
-  readonly engine?: 'Auto' | 'Trino'
+  readonly engine?: 'Auto' | 'Embedded' | 'Trino'
+  readonly large?: true
   readonly recorded?: string
   readonly seen: TrinoSeen | undefined
   readonly actions?: readonly object[]
   readonly record?: string
   readonly told?: string
 }[] = [
-  { title: 'another engine, never registered', engine: 'Auto', seen: undefined },
+  { title: 'another engine, never registered', engine: 'Embedded', seen: undefined },
   { title: 'no lake yet', seen: { kind: 'noLake' }, told: 'False NoLake' },
   { title: 'a class without Trino', seen: { kind: 'noTrino' }, recorded: here, record: here, told: 'False NoTrino' },
   {
@@ -195,28 +196,67 @@ const cases: readonly {
   { title: "another's name", seen: { kind: 'known', location: 's3://other/lake' }, told: 'False NameTaken' },
   {
     title: 'another engine, still registered',
-    engine: 'Auto',
+    engine: 'Embedded',
     seen: { kind: 'known', location: here },
     recorded: here,
     actions: [{ type: 'UnregisterTrino' }],
     record: here,
   },
-  { title: 'another engine, forgotten', engine: 'Auto', seen: { kind: 'known', location: undefined }, recorded: here },
+  {
+    title: 'another engine, forgotten',
+    engine: 'Embedded',
+    seen: { kind: 'known', location: undefined },
+    recorded: here,
+  },
   {
     title: "another engine, and the name is another's by now",
-    engine: 'Auto',
+    engine: 'Embedded',
     seen: { kind: 'known', location: 's3://other/lake' },
     recorded: here,
   },
+  { title: 'Auto, and small', engine: 'Auto', seen: undefined },
+  { title: 'Auto, and large, in a class without Trino', engine: 'Auto', large: true, seen: { kind: 'noTrino' } },
+  {
+    title: 'Auto, and large',
+    engine: 'Auto',
+    large: true,
+    seen: { kind: 'known', location: undefined },
+    actions: [{ type: 'RegisterTrino', location: here }],
+    told: 'False Registering',
+  },
+  {
+    title: 'Auto, and large, and known',
+    engine: 'Auto',
+    large: true,
+    seen: { kind: 'known', location: here },
+    record: here,
+    told: 'True Registered',
+  },
+  {
+    title: 'Auto, and small again: it stays for whoever is there',
+    engine: 'Auto',
+    seen: { kind: 'known', location: here },
+    recorded: here,
+    record: here,
+  },
 ]
-for (const { title, engine = 'Trino', recorded, seen, actions = [], record, told: wanted = 'none' } of cases) {
+for (const {
+  title,
+  engine = 'Trino',
+  large = false,
+  recorded,
+  seen,
+  actions = [],
+  record,
+  told: wanted = 'none',
+} of cases) {
   test(`what is done with Trino: ${title}`, () => {
     // What the functions look at; a whole Table says nothing more about it.
     const table = {
       spec: { query: { engine } },
       status: { external: { ...(recorded === undefined ? {} : { trino: recorded }) } },
     } as unknown as Table
-    const observed = { target: { bucket }, trino: seen }
+    const observed = { target: { bucket }, trino: seen, large }
     assert.deepEqual(trinoActions(table, observed), actions)
     assert.equal(trinoRecord(table, observed).trino, record)
     const condition = trinoCondition(table, observed)

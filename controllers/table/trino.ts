@@ -1,4 +1,4 @@
-/** Making a Table known to Trino while its query engine is Trino, and making Trino forget it afterwards. */
+/** Making a Table known to Trino while SQL on it is to run there, and making Trino forget it when its engine is Embedded. */
 
 import { registerTable, type TableName, tableLocation, unregisterTable } from '../../backends/trino/tables.ts'
 import type { Table } from '../../crds/types.gen.ts'
@@ -6,6 +6,7 @@ import type { ReportedCondition } from '../../operator/mod.ts'
 import { answerOf } from '../backend-class/probe.ts'
 import type { Backends } from '../backends.ts'
 import type { ClassTrino } from '../trino.ts'
+import { isLarge } from './engine.ts'
 
 /** What Trino says of the Table's name; nothing is asked for a Table that neither is nor was registered, or has no lake. */
 export type TrinoSeen =
@@ -23,14 +24,24 @@ export type TrinoAction =
 export const isTrinoAction = (action: { readonly type: string }): action is TrinoAction =>
   action.type === 'RegisterTrino' || action.type === 'UnregisterTrino'
 
-type Seen = { readonly target: { readonly bucket: string }; readonly trino?: TrinoSeen | undefined }
+type Seen = {
+  readonly target: { readonly bucket: string }
+  readonly trino?: TrinoSeen | undefined
+  readonly large?: boolean
+}
 
 /** Seconds after which Trino is asked again when it failed. */
 export const trinoAgainSeconds = 15
 
-const wanted = (table: Table): boolean => table.spec.query.engine === 'Trino'
+const wanted = ({ spec }: Table, large = false): boolean => spec.query.engine === 'Trino' || large
 
-const locationOf = (bucket: string): string => `s3://${bucket}/lake`
+/** Whether a Table of engine Auto is too large for the facades, by what the archiver says or, without one, said last. */
+export function isTooLarge(table: Table, reported: Backends['reported']): boolean {
+  const bytes = reported.lake(table.metadata.uid)?.bytes ?? table.status?.progress?.lake?.bytes ?? 0
+  return isLarge(table, bytes, reported.embeddedBytes)
+}
+
+export const locationOf = (bucket: string): string => `s3://${bucket}/lake`
 
 export const trinoName = ({ catalog }: ClassTrino, { metadata }: Table): TableName => ({
   catalog,
@@ -41,7 +52,7 @@ export const trinoName = ({ catalog }: ClassTrino, { metadata }: Table): TableNa
 /** Asks Trino, if the Table has to do with it. Never throws for what Trino does. */
 export async function lookAtTrino(table: Table, { trino, reported }: Backends): Promise<TrinoSeen | undefined> {
   const recorded = table.status?.external?.trino
-  if (!wanted(table) && recorded === undefined) return undefined
+  if (!wanted(table, isTooLarge(table, reported)) && recorded === undefined) return undefined
   if (trino === undefined) return { kind: 'noTrino' }
   if (recorded === undefined && !hasLake(table, reported)) return { kind: 'noLake' }
   const answer = await answerOf(tableLocation(trino.client, trinoName(trino, table)))
@@ -50,7 +61,7 @@ export async function lookAtTrino(table: Table, { trino, reported }: Backends): 
 
 /** True when a look that found no lake is out of date. */
 export const trinoOutdated = (table: Table, seen: TrinoSeen | undefined, { reported }: Backends): boolean =>
-  seen?.kind === 'noLake' && hasLake(table, reported)
+  (seen?.kind === 'noLake' || (seen === undefined && isTooLarge(table, reported))) && hasLake(table, reported)
 
 function hasLake(table: Table, reported: Backends['reported']): boolean {
   const version = reported.lake(table.metadata.uid)?.version ?? -1
@@ -58,11 +69,12 @@ function hasLake(table: Table, reported: Backends['reported']): boolean {
 }
 
 /** What is to be told to Trino: pure. A name that stands for another place is left alone. */
-export function trinoActions(table: Table, { target, trino }: Seen): TrinoAction[] {
+export function trinoActions(table: Table, { target, trino, large }: Seen): TrinoAction[] {
   if (trino?.kind !== 'known') return []
   const recorded = table.status?.external?.trino
   const location = locationOf(target.bucket)
-  if (!wanted(table))
+  // One that was large and is small again stays known: somebody's session may be there.
+  if (!wanted(table, large) && (table.spec.query.engine !== 'Auto' || recorded === undefined))
     return trino.location !== undefined && trino.location === recorded ? [{ type: 'UnregisterTrino' }] : []
   if (trino.location === undefined) return [{ type: 'RegisterTrino', location }]
   if (trino.location === location || trino.location !== recorded) return []
@@ -104,9 +116,10 @@ export function trinoRecord(table: Table, { target, trino }: Seen): { trino?: st
   return record(trino.location === location || trino.location === recorded ? trino.location : undefined)
 }
 
-/** Whether SQL over the Table can run in Trino; none for a Table that does not ask for it. Rows are written and read without. */
-export function trinoCondition(table: Table, { target, trino }: Seen): ReportedCondition | undefined {
-  if (!wanted(table) || trino === undefined) return undefined
+/** Whether SQL over the Table can run in Trino; none for a Table that does not ask for it, or is not too large in a class without. Rows are written and read without. */
+export function trinoCondition(table: Table, { target, trino, large }: Seen): ReportedCondition | undefined {
+  if (!wanted(table, large) || trino === undefined) return undefined
+  if (trino.kind === 'noTrino' && table.spec.query.engine === 'Auto') return undefined
   const condition = { type: 'TrinoReady', gates: false } as const
   const not = (reason: string, message: string) => ({ ...condition, status: 'False' as const, reason, message })
   switch (trino.kind) {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { commitsBetween } from '../lake/delta/history.ts'
 import { listLog } from '../lake/delta/lake.ts'
+import { Lease } from '../lake/delta/leases.ts'
 import { type LakeState, readState } from '../lake/delta/state.ts'
 import { archivedRevision } from '../lake/files.ts'
 import { downloadFile } from '../lake/objects.ts'
@@ -74,9 +75,12 @@ async function* keptRows(table: Table, { version }: LakeState, scratch: string):
   const folder = join(scratch, `named-${randomUUID()}`)
   await mkdir(folder, { recursive: true })
   const parquet = await ParquetFiles.open(folder, limits)
+  let lease: Lease | undefined
   try {
     const { commits } = await listLog(lake)
-    for await (const { actions } of commitsBetween(lake, commits[0] ?? version, version)) {
+    const from = commits[0] ?? version
+    lease = await Lease.take(lake, from, { holder: 'blobs' })
+    for await (const { actions } of commitsBetween(lake, from, version)) {
       for (const action of actions) {
         if (!('cdc' in action)) continue
         const { path, size, tags } = action.cdc
@@ -89,6 +93,7 @@ async function* keptRows(table: Table, { version }: LakeState, scratch: string):
     }
   } finally {
     parquet.close()
+    await lease?.release()
     await rm(folder, { recursive: true, force: true })
   }
 }

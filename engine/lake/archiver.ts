@@ -54,6 +54,8 @@ export type ArchiverOptions = {
   readonly checkpointVersions?: number
   /** How long requests to the store may go on when the signal is aborted, in milliseconds. */
   readonly stopMillis?: number
+  /** Objects younger than so many milliseconds are never removed; longer than a commit takes. */
+  readonly leastAgeMillis?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }

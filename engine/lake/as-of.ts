@@ -7,6 +7,7 @@ import { BlastyError } from '../../base/errors.ts'
 import { readableEnd } from '../log/log.ts'
 import type { Table } from '../table.ts'
 import { listLog } from './delta/lake.ts'
+import { leasedState } from './delta/leases.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { expiredRevision } from './expiry.ts'
 import { firstCommitOf, firstRevisionOf, reachedRevision } from './files.ts'
@@ -19,7 +20,8 @@ const limits = { memory: '256MB', threads: 1 }
 /**
  * The last batch that was committed at `time` (microseconds since 1970) or before; 0 when there is none. Where the clock of the
  * log jumped back, batches in front of a later one may have later times.
- * @throws REVISION_EXPIRED when the lake no longer remembers; the signal's reason
+ * @throws REVISION_EXPIRED when the lake no longer remembers; LAKE_VERSION_EXPIRED when it is being forgotten at this moment; the
+ * signal's reason
  */
 export async function revisionAtTime(
   table: Table,
@@ -49,8 +51,25 @@ async function archivedAtTime(
   scratch: string,
   signal: AbortSignal,
 ): Promise<{ readonly revision: number; readonly exact?: boolean }> {
-  const state = await readState(table.lake)
-  if (state === undefined) return { revision: 0 }
+  const found = await leasedState(table.lake, 'time')
+  if (found === undefined) return { revision: 0 }
+  const { state, lease } = found
+  try {
+    return await foundAtTime(table, time, state, scratch, signal)
+  } catch (error) {
+    throw await lease.explain(error)
+  } finally {
+    await lease.release()
+  }
+}
+
+async function foundAtTime(
+  table: Table,
+  time: number,
+  state: LakeState,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<{ readonly revision: number; readonly exact?: boolean }> {
   const search = (files: LakeState) => appendedAtTime(table, time, files, scratch, signal)
   if (!table.keyed && expiredRevision(state, table) === 0) return { revision: await search(state) }
   const { lake } = table

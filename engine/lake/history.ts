@@ -9,7 +9,8 @@ import { appendedBatch, type Change, type ChangeBatch, StoredRow } from '../repl
 import type { Table } from '../table.ts'
 import type { AddFile, Cdc } from './delta/actions.ts'
 import { readVector } from './delta/deletion-vector.ts'
-import { commitsBetween, readCommit } from './delta/history.ts'
+import { commitsBetween } from './delta/history.ts'
+import { Lease } from './delta/leases.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { expiredRevision } from './expiry.ts'
 import { archivedRevision, firstRevisionOf, schemaNumberOf } from './files.ts'
@@ -47,17 +48,41 @@ async function* keyedChanges(
   const state = await stateOf(table)
   const archived = state === undefined ? 0 : archivedRevision(state, table)
   if (state === undefined || archived <= after) return
-  for await (const { version, file, inserts } of changeFiles(table, after, state.version)) {
+  let lease: Lease | undefined
+  try {
+    const from = await versionBehind(table, after, state.version)
+    // Moved on with the reading: the one whom the changes are for may be a client that stands still, and then it ends.
+    lease = await Lease.take(table.lake, from, { holder: 'changes', moving: true })
+    yield* changesIn(table, lease, { after, from, newest: state.version }, folder, parquet)
+  } catch (error) {
+    throw isBlastyError(error, 'LAKE_VERSION_EXPIRED') ? expired(table, after, error) : error
+  } finally {
+    await lease?.release()
+  }
+  yield endOf(state, archived)
+}
+
+type Versions = { readonly after: number; readonly from: number; readonly newest: number }
+
+async function* changesIn(
+  table: Archived,
+  lease: Lease,
+  versions: Versions,
+  folder: string,
+  parquet: ParquetFiles,
+): AsyncGenerator<ChangeBatch> {
+  const { after } = versions
+  for await (const { version, file, inserts } of changeFiles(table, versions)) {
+    await lease.moveTo(version)
     const local = await downloadFile(table.lake, file, folder).catch(async error => {
-      // A slow reader may find that the history has moved on meanwhile.
-      const kept = (await readCommit(table.lake, version)) !== undefined
-      throw kept || !isBlastyError(error, 'LAKE_CORRUPT') ? error : expired(table, after, error)
+      throw await lease.explain(error, version)
     })
     let lines: LakeChange[] = []
     const parts = inserts
       ? insertedLines(parquet.readInserted(table.schemas.current, { file: local, deleted: [] }, after))
       : parquet.readChanges(table.schemas.current, local, after)
     for await (const part of parts) {
+      await lease.moveTo(version)
       for (const line of part) {
         if (lines[0] !== undefined && lines[0].batchEnd !== line.batchEnd) {
           yield keyedBatch(table, lines)
@@ -69,7 +94,6 @@ async function* keyedChanges(
     if (lines.length > 0) yield keyedBatch(table, lines)
     await rm(local)
   }
-  yield endOf(state, archived)
 }
 
 /** Rows that were inserted as the lines that a change file would have. */
@@ -135,7 +159,7 @@ async function* appendedChanges(
       return yield { ...endOf(state, archived), ...(gone > 0 && { expired: gone }) }
     } catch (error) {
       // Files of a state that is long past are removed: the rows are in others now.
-      if (!isBlastyError(error, 'LAKE_CORRUPT') || state.version === version) throw error
+      if (!isBlastyError(error, 'LAKE_CORRUPT', 'LAKE_VERSION_EXPIRED') || state.version === version) throw error
       version = state.version
     }
   }
@@ -211,24 +235,19 @@ type ChangeFile = {
 }
 
 /** The files with changes behind `after`, in the order of their versions. */
-async function* changeFiles(table: Archived, after: number, newest: number): AsyncGenerator<ChangeFile> {
-  try {
-    const from = await versionBehind(table, after, newest)
-    for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
-      // A lake that was made anew begins with rows of which nobody can tell any more how they came about.
-      if (version === 0 && (revisionMark(table)(actions) ?? 0) > after)
-        throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table })
-      // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
-      const files = actions.flatMap(action =>
-        'cdc' in action ? [{ version, file: storedFile(action.cdc), inserts: false }] : [],
-      )
-      const added = actions.flatMap(action =>
-        'add' in action && action.add.dataChange ? [{ version, file: storedFile(action.add), inserts: true }] : [],
-      )
-      yield* files.length > 0 ? files : added
-    }
-  } catch (error) {
-    throw isBlastyError(error, 'LAKE_VERSION_EXPIRED') ? expired(table, after, error) : error
+async function* changeFiles(table: Archived, { after, from, newest }: Versions): AsyncGenerator<ChangeFile> {
+  for await (const { version, actions } of commitsBetween(table.lake, from, newest)) {
+    // A lake that was made anew begins with rows of which nobody can tell any more how they came about.
+    if (version === 0 && (revisionMark(table)(actions) ?? 0) > after)
+      throw new BlastyError('CURSOR_EXPIRED', { revision: after, table: table.log.table })
+    // Without a change file, what a version adds is what it inserted (Delta protocol, Change Data Files).
+    const files = actions.flatMap(action =>
+      'cdc' in action ? [{ version, file: storedFile(action.cdc), inserts: false }] : [],
+    )
+    const added = actions.flatMap(action =>
+      'add' in action && action.add.dataChange ? [{ version, file: storedFile(action.add), inserts: true }] : [],
+    )
+    yield* files.length > 0 ? files : added
   }
 }
 

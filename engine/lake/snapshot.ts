@@ -9,6 +9,8 @@ import { expired } from './as-of.ts'
 import type { AddFile } from './delta/actions.ts'
 import { readVector } from './delta/deletion-vector.ts'
 import { readCommit } from './delta/history.ts'
+import type { DeltaLake } from './delta/lake.ts'
+import { Lease, leasedState } from './delta/leases.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { expiredRevision, expiryTime } from './expiry.ts'
 import { archivedRevision, firstRevisionOf, reachedRevision, schemaNumberOf } from './files.ts'
@@ -30,7 +32,8 @@ export type LakeSnapshot = {
 
 /**
  * Opens the newest snapshot, or that of a version; undefined when there is no lake. The schema that it is written under is known to the
- * Table then: under an older one columns would be missing. `scratch` is a folder for files on their way.
+ * Table then: under an older one columns would be missing. `scratch` is a folder for files on their way. Until it is closed, a lease keeps
+ * its files from clean-up.
  * Throws LAKE_VERSION_EXPIRED and INVALID_ARGUMENT for a version that is not there.
  */
 export async function openSnapshot(
@@ -38,15 +41,18 @@ export async function openSnapshot(
   scratch: string,
   version?: number,
 ): Promise<LakeSnapshot | undefined> {
-  const state = await readState(table.lake, version)
-  if (state === undefined) return undefined
-  await table.schemas.reach(schemaNumberOf(state))
-  const keyed = table.schemas.current.primaryKey.length > 0
-  // Appended rows in the order in which they were: each file holds a range of revisions.
-  const files = keyed
-    ? state.files.values()
-    : [...state.files.values()].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
-  return open(table, { version: state.version, revision: archivedRevision(state, table), files }, scratch)
+  const found = await leasedState(table.lake, 'snapshot', version)
+  if (found === undefined) return undefined
+  const { state, lease } = found
+  return open(table, lease, scratch, async () => {
+    await table.schemas.reach(schemaNumberOf(state))
+    const keyed = table.schemas.current.primaryKey.length > 0
+    // Appended rows in the order in which they were: each file holds a range of revisions.
+    const files = keyed
+      ? state.files.values()
+      : [...state.files.values()].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
+    return { version: state.version, revision: archivedRevision(state, table), files }
+  })
 }
 
 /** What of a version is read. `upTo`: rows of batches that end behind it are left out. */
@@ -60,7 +66,7 @@ type Content = {
 /**
  * The last snapshot up to `revision`, itself included; undefined when there is no lake. The newest schema of the lake is known to the
  * Table then.
- * @throws REVISION_EXPIRED when the lake no longer remembers it
+ * @throws REVISION_EXPIRED when the lake no longer remembers it; LAKE_VERSION_EXPIRED when it is being forgotten at this moment
  */
 export async function openSnapshotAt(
   table: Table,
@@ -73,7 +79,8 @@ export async function openSnapshotAt(
   const content = table.keyed
     ? await keyedContent(table, revision, newest)
     : await appendedContent(table, revision, newest)
-  return open(table, content, scratch)
+  const lease = await Lease.take(table.lake, content.version, { holder: 'snapshot' })
+  return open(table, lease, scratch, async () => content)
 }
 
 async function keyedContent(table: Table, revision: number, newest: LakeState): Promise<Content> {
@@ -115,25 +122,37 @@ async function beforeExpiry(table: Table, revision: number, newest: LakeState): 
   throw await expired(table, `revision ${revision}`, newest)
 }
 
-async function open(table: Pick<Table, 'lake'>, content: Content, scratch: string): Promise<LakeSnapshot> {
+async function open(
+  table: Pick<Table, 'lake'>,
+  lease: Lease,
+  scratch: string,
+  contentOf: () => Promise<Content>,
+): Promise<LakeSnapshot> {
   const folder = join(scratch, `snapshot-${randomUUID()}`)
-  await mkdir(folder, { recursive: true })
-  const parquet = await ParquetFiles.open(folder, limits)
-  return {
-    revision: content.revision,
-    version: content.version,
-    files: () => liveFiles(table, content, folder),
-    parquet,
-    close: async () => {
-      parquet.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+  try {
+    const content = await contentOf()
+    await mkdir(folder, { recursive: true })
+    const parquet = await ParquetFiles.open(folder, limits)
+    return {
+      revision: content.revision,
+      version: content.version,
+      files: () => liveFiles(table, lease, content, folder),
+      parquet,
+      close: async () => {
+        parquet.close()
+        await lease.release()
+        await rm(folder, { recursive: true, force: true })
+      },
+    }
+  } catch (error) {
+    await lease.release()
+    throw error
   }
 }
 
 /**
- * Opens a snapshot and reads it. One that takes so long that its files are removed meanwhile is given up for the next.
- * @throws what `open` and `read` throw; LAKE_CORRUPT when there is no newer one
+ * Opens a snapshot and reads it. One whose files are removed meanwhile, since its lease had ended, is given up for the next.
+ * @throws what `open` and `read` throw; LAKE_CORRUPT, LAKE_VERSION_EXPIRED when there is no newer one
  */
 export async function readingSnapshot(
   open: () => Promise<LakeSnapshot | undefined>,
@@ -145,7 +164,7 @@ export async function readingSnapshot(
     try {
       return await read(snapshot)
     } catch (error) {
-      if (!isBlastyError(error, 'LAKE_CORRUPT') || snapshot.version === version) throw error
+      if (!isBlastyError(error, 'LAKE_CORRUPT', 'LAKE_VERSION_EXPIRED') || snapshot.version === version) throw error
       version = snapshot.version
     } finally {
       await snapshot.close()
@@ -155,13 +174,20 @@ export async function readingSnapshot(
 
 async function* liveFiles(
   { lake }: Pick<Table, 'lake'>,
+  lease: Lease,
   { files, upTo }: Content,
   folder: string,
 ): AsyncGenerator<SourceFile> {
   for (const file of files) {
-    const deleted = file.deletionVector === undefined ? [] : await readVector(lake, file.deletionVector)
-    const local = await downloadFile(lake, file, folder)
-    yield upTo === undefined ? { file: local, deleted } : { file: local, deleted, upTo }
-    await rm(local, { force: true })
+    const source = await localFile(lake, file, folder).catch(async error => {
+      throw await lease.explain(error)
+    })
+    yield upTo === undefined ? source : { ...source, upTo }
+    await rm(source.file, { force: true })
   }
+}
+
+async function localFile(lake: DeltaLake, file: AddFile, folder: string): Promise<SourceFile> {
+  const deleted = file.deletionVector === undefined ? [] : await readVector(lake, file.deletionVector)
+  return { file: await downloadFile(lake, file, folder), deleted }
 }

@@ -1,8 +1,8 @@
 /** What keeps a lake quick to open and no larger than its history: checkpoints, and the removal of what nobody can ask for. */
 
 import { lastCheckpoint, writeCheckpoint } from './delta/checkpoint.ts'
-import { cleanLog, storeTime, vacuum } from './delta/clean-up.ts'
-import type { DeltaLake } from './delta/lake.ts'
+import { cleanLog, vacuum } from './delta/clean-up.ts'
+import { type DeltaLake, storeTime } from './delta/lake.ts'
 import type { LakeState } from './delta/state.ts'
 
 /** So many commits are read at most to know the state. */
@@ -18,6 +18,8 @@ export type UpkeepOptions = {
   readonly cleanMillis?: number
   /** Versions from one checkpoint to the next. */
   readonly checkpointVersions?: number
+  /** Younger objects are never removed; longer than a commit takes, in milliseconds. */
+  readonly leastAgeMillis?: number
 }
 
 const hour = 3_600_000
@@ -36,7 +38,7 @@ export class Upkeep {
   /** To be called behind each commit, with the newest state. */
   async after(state: LakeState): Promise<void> {
     const { lake, historySeconds, scratch, now, cleanMillis = hour } = this.#options
-    const { checkpointVersions = defaultCheckpointVersions } = this.#options
+    const { checkpointVersions = defaultCheckpointVersions, leastAgeMillis } = this.#options
     this.#checkpoint ??= (await lastCheckpoint(lake)) ?? 0
     if (state.version >= this.#checkpoint + checkpointVersions) {
       await writeCheckpoint(lake, state, scratch)
@@ -46,7 +48,8 @@ export class Upkeep {
     if (performance.now() < this.#cleanAt) return
     const olderThan = now() - historySeconds * 1000
     await cleanLog(lake, state, { olderThan })
-    await vacuum(lake, state, { olderThan, keep: () => false })
+    const age = leastAgeMillis === undefined ? {} : { leastAgeMillis }
+    await vacuum(lake, state, { olderThan, keep: () => false, ...age })
     await noteCleaned(lake)
     this.#cleanAt = performance.now() + cleanMillis
   }

@@ -9,7 +9,13 @@ import { reason, type Streams } from '../../backends/streams/connect.ts'
 import { BlastyError } from '../../base/errors.ts'
 import { Believed, type Said } from './believed.ts'
 
-export type MemberReport = { readonly kind: 'member'; readonly role: 'worker' | 'facade'; readonly id: string }
+export type MemberReport = {
+  readonly kind: 'member'
+  readonly role: 'worker' | 'facade'
+  readonly id: string
+  /** Of a facade: the largest Table, by the bytes of its lake, that it takes in for SQL when nobody says that it must. */
+  readonly embeddedBytes?: number
+}
 
 /** A facade serves a Table under a schema. */
 export type ServedReport = {

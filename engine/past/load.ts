@@ -3,7 +3,7 @@
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { expired } from '../lake/as-of.ts'
 import { readState } from '../lake/delta/state.ts'
-import { openSnapshotAt } from '../lake/snapshot.ts'
+import { type LakeSnapshot, openSnapshotAt } from '../lake/snapshot.ts'
 import { logState } from '../log/log.ts'
 import { ColumnTable } from '../replica/column-table.ts'
 import type { SqlDatabase } from '../replica/sql-database.ts'
@@ -35,9 +35,9 @@ export async function loadPast(past: PastTable, sql: SqlDatabase, options: LoadO
       return await tryLoading(past, sql, options)
     } catch (error) {
       options.signal.throwIfAborted()
-      if (!isBlastyError(error, 'LAKE_CORRUPT', 'CURSOR_EXPIRED')) throw error
+      if (!isBlastyError(error, 'LAKE_CORRUPT', 'LAKE_VERSION_EXPIRED', 'CURSOR_EXPIRED')) throw error
       if (attempt < attempts) continue
-      const newest = isBlastyError(error, 'CURSOR_EXPIRED') ? await readState(past.table.lake) : undefined
+      const newest = isBlastyError(error, 'LAKE_CORRUPT') ? undefined : await readState(past.table.lake)
       throw newest === undefined ? error : await expired(past.table, `revision ${past.revision}`, newest)
     }
   }
@@ -61,22 +61,21 @@ async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, opti
   const { name, uid, epoch } = table.descriptor
   const replica = await table.reached(revision, 'rows', signal)
   const connection = await sql.connect()
+  let snapshot: LakeSnapshot | undefined
   try {
     const columns = await ColumnTable.open(connection, { name, uid, epoch }, table.schemas)
-    const snapshot = await openSnapshotAt(table, revision, scratch)
+    // Open to the end: its lease keeps the changes behind it as well.
+    snapshot = await openSnapshotAt(table, revision, scratch)
     if (snapshot !== undefined) {
+      const { files: all } = snapshot
       const files = async function* () {
-        for await (const file of snapshot.files()) {
+        for await (const file of all()) {
           signal.throwIfAborted()
           yield file
           await check()
         }
       }
-      try {
-        await columns.load({ ...snapshot, files }, table.schemas.current)
-      } finally {
-        await snapshot.close()
-      }
+      await columns.load({ ...snapshot, files }, table.schemas.current)
     }
     const loaded = columns.revision
     for await (const batch of replica.source.changes(loaded, signal, revision)) {
@@ -91,6 +90,7 @@ async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, opti
       throw new BlastyError('CURSOR_EXPIRED', { revision: loaded, table: table.log.table })
     if (columns.pending) await columns.tick()
   } finally {
+    await snapshot?.close()
     connection.closeSync()
   }
 }

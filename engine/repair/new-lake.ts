@@ -84,6 +84,7 @@ async function removeLake({ lake }: Table): Promise<void> {
     }
     if (keys.length > 0) await objects.remove(bucket, keys)
   }
+  await lake.claims?.forgetAll()
 }
 
 /** Commits the first version: a lake that holds the log up to a revision, with these files. */

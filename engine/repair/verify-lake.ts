@@ -5,8 +5,8 @@ import { isBlastyError } from '../../base/errors.ts'
 import type { AddFile } from '../lake/delta/actions.ts'
 import { readVector } from '../lake/delta/deletion-vector.ts'
 import { readCommit } from '../lake/delta/history.ts'
+import { leasedState } from '../lake/delta/leases.ts'
 import type { LakeState } from '../lake/delta/state.ts'
-import { readState } from '../lake/delta/state.ts'
 import { appIdOf, archivedRevision, liveRowsOf } from '../lake/files.ts'
 import { downloadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
@@ -31,23 +31,28 @@ export async function readLake(
   rows: RowDigests,
   { report, folder, signal }: { readonly report: PartReport; readonly folder: string; readonly signal: AbortSignal },
 ): Promise<LakeLook | undefined> {
-  const state = await told(report, () => readState(table.lake))
-  if (state === undefined) return undefined
+  const found = await told(report, () => leasedState(table.lake, 'verify'))
+  if (found === undefined) return undefined
+  const { state, lease } = found
   if (!state.txns.has(appIdOf(table)))
     report.differs(`no txn says how far epoch ${table.log.epoch} of the log is in it`)
-  await mkdir(folder, { recursive: true })
-  const parquet = await ParquetFiles.open(folder, limits)
   try {
-    for (const file of state.files.values()) {
-      signal.throwIfAborted()
-      report.compared()
-      await told(report, () => readFile(table, file, { parquet, rows, report, folder }))
+    await mkdir(folder, { recursive: true })
+    const parquet = await ParquetFiles.open(folder, limits)
+    try {
+      for (const file of state.files.values()) {
+        signal.throwIfAborted()
+        report.compared()
+        await told(report, () => readFile(table, file, { parquet, rows, report, folder }))
+      }
+    } finally {
+      parquet.close()
+      await rm(folder, { recursive: true, force: true })
     }
+    await checkChanges(table, state, report, folder)
   } finally {
-    parquet.close()
-    await rm(folder, { recursive: true, force: true })
+    await lease.release()
   }
-  await checkChanges(table, state, report, folder)
   return { archived: archivedRevision(state, table), version: state.version }
 }
 

@@ -12,10 +12,12 @@ import {
   type ListSubscriptionsRequest,
 } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
+import { QueryEngine } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import type { Identity } from '../auth/identity.ts'
 import type { Action } from '../auth/policy.ts'
 import type { TableServices } from '../generated/services.ts'
 import type { ServiceImplementation } from '../grpc/context.ts'
+import { engineNow } from './lake-sql.ts'
 import { isReady, type Scope } from './scope.ts'
 import { positionOf } from './token.ts'
 
@@ -108,6 +110,7 @@ export function catalogService(scope: Scope, services: TableServices): ServiceIm
         schemaNumber: schema.number,
         columns: schema.columns.map(columnMessage),
         primaryKey: [...schema.primaryKey],
+        queryEngine: engineNow(served) === 'Trino' ? QueryEngine.TRINO : QueryEngine.EMBEDDED,
         position: positionOf(served.table, last?.kind === 'table' ? last.revision : 0),
       }
     },

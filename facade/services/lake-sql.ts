@@ -1,27 +1,63 @@
-/** SQL in Trino as the facade runs it: for statements all of whose Tables ask for it, over what their lakes hold. */
+/** SQL in Trino as the facade runs it: for statements whose Tables are to be queried there, over what their lakes hold. */
 
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
+import { Lease } from '../../engine/lake/delta/leases.ts'
 import { logState } from '../../engine/log/log.ts'
 import type { PinnedTable } from '../../engine/sql/trino/query.ts'
 import { untranslated } from '../../engine/sql/trino/types.ts'
+import { QueryEngine } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import { archived } from './archived.ts'
 import { patiently } from './scope.ts'
 
-const inTrino = ({ resource }: ServedTable): boolean => resource.spec.query.engine === 'Trino'
+const nameOf = ({ resource }: ServedTable): string => resource.metadata.name
+const engineOf = ({ resource }: ServedTable) => resource.spec.query.engine
 
-/** Whether a statement over these Tables runs in Trino. Throws UNSUPPORTED for Tables of both engines or of two classes. */
-export function runsInTrino(tables: readonly ServedTable[]): boolean {
-  const wanting = tables.filter(inTrino)
-  if (wanting.length === 0) return false
-  const embedded = tables.find(served => !inTrino(served))
-  const [{ backends } = { backends: undefined }] = wanting
-  if (embedded !== undefined)
-    untranslated(
-      `Table ${embedded.resource.metadata.name}, whose query.engine is not Trino,`,
-      'query Tables of one engine',
-    )
-  if (wanting.some(served => served.backends !== backends)) untranslated('Tables of several BackendClasses')
+/** Where SQL over the Table runs unless a request says otherwise, as it is at this moment. */
+export function engineNow(served: ServedTable): 'Embedded' | 'Trino' {
+  const engine = engineOf(served)
+  return engine === 'Auto' ? (served.resource.status?.query?.engine ?? 'Embedded') : engine
+}
+
+/** Trino knows Tables that are to be queried there, and those of engine Auto that once were too large for the facades. */
+const isInTrino = (served: ServedTable): boolean =>
+  engineOf(served) === 'Trino' || (engineOf(served) === 'Auto' && served.resource.status?.external?.trino !== undefined)
+
+export type Asked = {
+  readonly engine: QueryEngine
+  /** Only the facade can show the Tables as they were, or to a caller of limited rights. */
+  readonly facadeOnly: boolean
+}
+
+/**
+ * Whether a statement over these Tables runs in Trino. It is decided once, before it begins. Throws UNSUPPORTED where not all of them are
+ * where it is to run, or Trino is to join Tables of two classes.
+ */
+export function runsInTrino(tables: readonly ServedTable[], { engine, facadeOnly }: Asked): boolean {
+  switch (engine) {
+    case QueryEngine.EMBEDDED: {
+      const elsewhere = tables.find(served => engineOf(served) === 'Trino')
+      if (elsewhere === undefined) return false
+      const what = `the engine EMBEDDED for Table ${nameOf(elsewhere)}, whose query.engine is Trino,`
+      throw new BlastyError('UNSUPPORTED', { what, instead: 'ask for no engine, or for TRINO' })
+    }
+    case QueryEngine.TRINO:
+      if (tables.length === 0) untranslated('a statement without Tables', 'ask for no engine')
+      break
+    case QueryEngine.UNSPECIFIED: {
+      const there = tables.filter(served => engineNow(served) === 'Trino')
+      if (there.length === 0) return false
+      if (facadeOnly && there.every(served => engineOf(served) === 'Auto')) return false
+      break
+    }
+    default:
+      throw new BlastyError('INVALID_ARGUMENT', { field: 'engine', problem: `${engine} is no engine` })
+  }
+  const instead = 'query Tables of one engine, or ask for the engine EMBEDDED where none of them is of engine Trino'
+  const unknown = tables.find(served => !isInTrino(served))
+  if (unknown !== undefined) untranslated(`Table ${nameOf(unknown)}, which is not there,`, instead)
+  if (tables.some(({ backends }) => backends !== tables[0]?.backends))
+    untranslated('Tables of several BackendClasses', instead)
   return true
 }
 
@@ -66,6 +102,21 @@ export async function pinned(
   const { namespace, name } = table.descriptor
   const { columns } = table.schemas.current
   return { catalog: trinoOf(served).catalog, schema: namespace, table: name, columns, ...lake }
+}
+
+/**
+ * Keeps the version of a pinned Table from clean-up until `until` is disposed of.
+ * @throws TABLE_NOT_READY when it is being cleaned up at this moment
+ */
+export async function leasedUntil(until: AsyncDisposableStack, { table }: ServedTable, version: number): Promise<void> {
+  const lease = await Lease.take(table.lake, version, { holder: 'trino' }).catch(error => {
+    if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
+    const reason = 'its lake has moved on; ask again'
+    throw new BlastyError('TABLE_NOT_READY', { table: table.log.table, reason }, { cause: error })
+  })
+  // The statement may have failed over another of its Tables meanwhile.
+  if (until.disposed) await lease.release()
+  else until.defer(() => lease.release())
 }
 
 /** What the archiver says that the lake holds or, without one, what the operator noted of it. */

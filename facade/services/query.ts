@@ -27,7 +27,7 @@ import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
 import { asOfOf, Leased, notInTrino } from './as-of.ts'
 import { keyOf, rowMessage } from './json.ts'
 import { boundsOf } from './key-bounds.ts'
-import { limitedInTrino, pinned, runsInTrino, trinoOf } from './lake-sql.ts'
+import { leasedUntil, limitedInTrino, pinned, runsInTrino, trinoOf } from './lake-sql.ts'
 import { checkKeyCount, page, rowAt, rowsAt } from './rows.ts'
 import { patiently, type Scope } from './scope.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -108,15 +108,21 @@ async function* query(
   const tableOf = (name: string) => readableOf(name).table
   const tables = [...readable.values()]
   const [first] = tables
-  const lake =
-    first !== undefined && runsInTrino(tables.map(({ served }) => served)) ? trinoOf(first.served) : undefined
   const views = new Map(
     [...readable].flatMap(([name, { view }]) => (view.select === undefined ? [] : [[name, view.select] as const])),
   )
-  if (lake !== undefined && views.size > 0) throw limitedInTrino()
   const asOf = asOfOf(request)
+  const facadeOnly = asOf !== undefined || views.size > 0
+  const asked = { engine: request.engine, facadeOnly }
+  const inTrino = runsInTrino(
+    tables.map(({ served }) => served),
+    asked,
+  )
+  const lake = first !== undefined && inTrino ? trinoOf(first.served) : undefined
+  if (lake !== undefined && views.size > 0) throw limitedInTrino()
   if (asOf !== undefined && lake !== undefined) throw notInTrino()
   using state = new Leased()
+  await using leases = new AsyncDisposableStack()
   const embedded = {
     ...common,
     sql,
@@ -154,9 +160,12 @@ async function* query(
           ...common,
           query: guarded,
           client: lake.client(),
-          pin: (name, signal) => {
+          pin: async (name, signal) => {
             const { served } = readableOf(name)
-            return pinned(served, wantedRevision(minToken, served.table), { signal, deadline: context.deadline })
+            const wanted = wantedRevision(minToken, served.table)
+            const pin = await pinned(served, wanted, { signal, deadline: context.deadline })
+            await leasedUntil(leases, served, pin.version)
+            return pin
           },
           admit: signal => turns.enter(namespace, signal),
         })

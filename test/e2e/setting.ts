@@ -20,11 +20,11 @@ export type Setting = AsyncDisposable & {
  * Starts servers and roles. The stack is the test's own: an operator on the shared one would write to the objects of the
  * admission tests.
  */
-export async function openSetting(): Promise<Setting> {
+export async function openSetting(flags: Readonly<Record<string, string>> = {}): Promise<Setting> {
   const stack = await startStack({ ...wholeStack, report: () => {} })
   try {
     const info = withParts(stack.info, 'kubernetes', 'nats', 'objectStore', 'search')
-    const roles = await startRoles({ stack: info })
+    const roles = await startRoles({ stack: info, flags })
     return {
       stack,
       info,

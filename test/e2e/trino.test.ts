@@ -1,16 +1,20 @@
 /** A Table whose query engine is Trino, from end to end: told to Trino by the operator, queried through the facade. */
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
+import { objectStore } from '../../backends/object-store/store.ts'
 import { trino } from '../../backends/trino/client.ts'
 import { tableLocation } from '../../backends/trino/tables.ts'
 import type { TrinoInfo } from '../../devstack/info.ts'
 import { missingHere, testNeeding } from '../../devstack/lake/needs.ts'
+import { lakeIn } from '../../engine/lake/delta/lake.ts'
+import { lowestLease } from '../../engine/lake/delta/leases.ts'
 import { failsWith } from '../../facade/grpc/testing.ts'
+import { CatalogService } from '../../proto/gen/blasty/v1/catalog_service_pb.js'
 import { AckLevel } from '../../proto/gen/blasty/v1/common_pb.js'
 import { QueryEngine, ResultFormat } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import { film, filmColumns } from './films.ts'
 import { openScene, type Resource, type Scene } from './scene.ts'
-import { kubectl, openSetting, type Setting } from './setting.ts'
+import { eventually, kubectl, openSetting, type Setting } from './setting.ts'
 
 const missing = await missingHere('trino')
 const withTrino = testNeeding(missing)
@@ -34,13 +38,18 @@ const table = (name: string, engine: string): Resource => ({
 
 before(async () => {
   if (missing !== undefined) return
-  setting = await openSetting()
+  setting = await openSetting({ 'sql-table-size': '1KB' })
   info = await setting.stack.startTrino()
   const spec = JSON.stringify({ spec: { trino: info } })
   await kubectl(setting.info, ['patch', 'backendclass/standard', '--type=merge', `--patch=${spec}`])
   scene = await openScene(setting)
-  await scene.apply(table('films', 'Trino'), table('more-films', 'Trino'), table('plain', 'Embedded'))
-  for (const name of ['films', 'more-films', 'plain']) await scene.wait(`table/${name}`)
+  await scene.apply(
+    table('films', 'Trino'),
+    table('more-films', 'Trino'),
+    table('plain', 'Embedded'),
+    table('growing', 'Auto'),
+  )
+  for (const name of ['films', 'more-films', 'plain', 'growing']) await scene.wait(`table/${name}`)
 })
 after(async () => {
   await scene?.[Symbol.asyncDispose]()
@@ -109,6 +118,72 @@ withTrino('SQL over a Table of engine Trino runs there, at the revision that is 
   )
   assert.equal((await client.sql('SELECT count(*) AS n FROM plain')).rows.length, 1)
 })
+
+withTrino(
+  'SQL over a Table of engine Auto goes to Trino once its lake is large, and a session stays where it is',
+  async () => {
+    const client = await scene.owner('films', 'plain', 'growing')
+    const ask = async (sql: string, more: object = {}) => {
+      const parts = await Array.fromAsync(client.queries.query({ namespace: scene.namespace, sql, ...more }))
+      const trailer = parts.at(-1)?.part
+      assert.ok(trailer?.case === 'trailer')
+      return { engine: trailer.value.engine, rows: trailer.value.rows, token: trailer.value.token }
+    }
+    const catalog = client.connection.service(CatalogService)
+    const shown = async () => {
+      const { queryEngine } = await catalog.getTable({ table: { namespace: scene.namespace, name: 'growing' } })
+      return queryEngine
+    }
+    const growing = client.table('growing')
+    await growing.put([film('a')])
+    assert.deepEqual((await ask('SELECT id FROM growing')).engine, QueryEngine.EMBEDDED)
+    assert.equal(await shown(), QueryEngine.EMBEDDED)
+    await assert.rejects(
+      ask('SELECT id FROM growing', { engine: QueryEngine.TRINO }),
+      failsWith({ reason: 'UNSUPPORTED' }),
+    )
+
+    // Each file is larger than a kilobyte, whatever is in it.
+    await growing.put([film('b')], { ackLevel: AckLevel.ARCHIVED })
+    // The operator folds what is said of sizes into the status every half minute.
+    await eventually('the Table has gone to Trino', async () => (await shown()) === QueryEngine.TRINO, 120)
+    await scene.wait('table/growing', 'TrinoReady')
+    const { token } = await growing.put([film('c')])
+    const there = await ask('SELECT id FROM growing', { minToken: token })
+    assert.deepEqual([there.engine, there.rows], [QueryEngine.TRINO, 3n])
+    assert.deepEqual(there.token?.tables, token?.tables)
+
+    // A session that began in the facade goes on there, and as it was a Table is only there.
+    const here = { engine: QueryEngine.EMBEDDED }
+    assert.deepEqual(await ask('SELECT id FROM growing', { minToken: token, ...here }), {
+      ...there,
+      engine: QueryEngine.EMBEDDED,
+    })
+    assert.equal((await ask('SELECT upper(title) FROM growing', here)).rows, 3n)
+    const past = await ask('SELECT id FROM growing', { asOf: { case: 'asOfRevision', value: token } })
+    assert.equal(past.engine, QueryEngine.EMBEDDED)
+    assert.equal((await ask('SELECT g.id FROM growing g JOIN plain p ON g.id = p.id', here)).rows, 0n)
+    const refused = failsWith({ reason: 'UNSUPPORTED' })
+    await assert.rejects(ask('SELECT g.id FROM growing g JOIN plain p ON g.id = p.id'), refused)
+    await assert.rejects(ask('SELECT id FROM films', here), refused)
+    await assert.rejects(ask('SELECT 1', { engine: QueryEngine.TRINO }), refused)
+    assert.equal((await ask('SELECT g.id FROM growing g JOIN films f ON g.id = f.id')).engine, QueryEngine.TRINO)
+
+    // What was read in Trino is let go: nobody holds a lease when the statements have ended.
+    const status = await kubectl(setting?.info ?? assert.fail(), [
+      '-n',
+      scene.namespace,
+      'get',
+      'table/growing',
+      '-ojson',
+    ])
+    const { external, query } = JSON.parse(status).status
+    assert.equal(query.engine, 'Trino')
+    const objects = objectStore({ ...(setting?.info ?? assert.fail()).objectStore, pathStyle: true })
+    const lake = lakeIn(objects, external.bucket)
+    assert.equal(await lowestLease(lake), undefined)
+  },
+)
 
 withTrino('a Table that is deleted is one that Trino does not know', async () => {
   const client = trino({ server: info.server, user: 'test' })

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
+import { type Claims, natsClaims } from '../../../backends/object-store/claims.ts'
 import { connectStreams, type Streams } from '../../../backends/streams/connect.ts'
 import { isBlastyError } from '../../../base/errors.ts'
 import { testStack } from '../../../devstack/testing.ts'
 import type { Action } from './actions.ts'
 import { writeCheckpoint } from './checkpoint.ts'
-import { type Claims, natsClaims } from './claims.ts'
 import { cleanLog } from './clean-up.ts'
 import { commit } from './commit.ts'
 import { readCommit } from './history.ts'
@@ -35,7 +35,8 @@ before(async () => {
   streams = await connectStreams({ servers: nats.servers, ...nats.users.operator, name: 'test' })
 })
 after(async () => {
-  for (const name of buckets) await streams.admin.streams.delete(`KV_${name}`)
+  // Of some nothing was ever claimed, and then there is none.
+  for (const name of buckets) await streams.admin.streams.delete(`KV_${name}`).catch(() => false)
   await streams.close()
   await own.close()
 })
@@ -43,7 +44,7 @@ after(async () => {
 async function newClaims(): Promise<Claims> {
   const name = `claims_${randomUUID()}`
   buckets.push(name)
-  return natsClaims(streams, name, 1)
+  return natsClaims(streams, name, 1).versions('films')
 }
 
 /** A lake on a store that overwrites. */
@@ -80,7 +81,8 @@ test('a server that is away leaves it open whose a version is', async () => {
   const away = await connectStreams({ servers: nats.servers, ...nats.users.operator, name: 'test' })
   const name = `claims_${randomUUID()}`
   buckets.push(name)
-  const claims = await natsClaims(away, name, 1)
+  const claims = natsClaims(away, name, 1).versions('films')
+  await claims.claim(0, 'a')
   await away.close()
   await assert.rejects(claims.claim(1, 'a'), error => isBlastyError(error, 'BACKEND_UNAVAILABLE'))
 })

@@ -15,6 +15,7 @@ import {
   faultyStore,
   fileAdded,
   fileRemoved,
+  filled,
   present,
   type TestLake,
   testLake,
@@ -42,27 +43,6 @@ const paths = async (lake: DeltaLake) =>
     await Array.fromAsync(lake.objects.list(lake.bucket, `${lake.root}/`), ({ key }) => key.slice(lake.root.length + 1))
   ).filter(path => !/^_delta_log|^_blasty/.test(path))
 
-/** Version n adds part-n and removes part-(n-1); every version has a change file. Checkpoints at 3 and 6. */
-async function filled(newest = 7): Promise<DeltaLake> {
-  const lake = anotherLake(own.lake)
-  await committed(lake, 0, ...creation())
-  for (let version = 1; version <= newest; version++) {
-    const cdc = {
-      path: `_change_data/cdc-${version}.parquet`,
-      partitionValues: {},
-      size: 1,
-      dataChange: false,
-    } as const
-    const actions: Action[] = [{ add: fileAdded(`part-${version}.parquet`) }, { cdc }]
-    if (version > 1) actions.push({ remove: fileRemoved(fileAdded(`part-${version - 1}.parquet`)) })
-    await put(lake, `part-${version}.parquet`)
-    await put(lake, cdc.path)
-    await committed(lake, version, ...actions)
-    if (version % 3 === 0) await checkpoint(lake, version)
-  }
-  return lake
-}
-
 /** No grace: all that is there is old. The store and this machine have one clock here. */
 const everything = (): VacuumOptions => ({ olderThan: Date.now() + 60_000, leastAgeMillis: -60_000, keep: () => false })
 
@@ -72,7 +52,7 @@ const named = (from: number, to: number, change: number) => [
 ]
 
 test('the log begins with the newest checkpoint that is old enough, and all versions from there on are still read', async () => {
-  const lake = await filled()
+  const lake = await filled(own.lake)
   const states = await Promise.all([3, 4, 5, 6, 7].map(version => present(lake, version)))
   const state = await present(lake)
   assert.equal(await cleanLog(lake, state, { olderThan: timeOfVersion(3) - 1 }), undefined)
@@ -92,14 +72,14 @@ test('without a checkpoint, or with times that make no sense, nothing of the log
   await committed(lake, 1)
   const state = await present(lake)
   assert.equal(await cleanLog(lake, state, { olderThan: Number.MAX_SAFE_INTEGER }), undefined)
-  const checkpointed = await filled()
+  const checkpointed = await filled(own.lake)
   assert.equal(await cleanLog(checkpointed, await present(checkpointed), { olderThan: Number.NaN }), undefined)
   assert.equal(await cleanLog(checkpointed, await present(checkpointed, 2), { olderThan: timeOfVersion(9) }), undefined)
   assert.equal((await listLog(checkpointed)).commits.length, 8)
 })
 
 test('a checkpoint that cannot be read never becomes the beginning of the log', async () => {
-  const lake = await filled()
+  const lake = await filled(own.lake)
   const state = await present(lake)
   await lake.objects.put(lake.bucket, checkpointKeys(lake, 6)[0] ?? '', Buffer.from('PAR1 no more'))
   await assert.rejects(cleanLog(lake, state, { olderThan: timeOfVersion(7) }), error =>
@@ -110,14 +90,14 @@ test('a checkpoint that cannot be read never becomes the beginning of the log', 
 })
 
 test('readers are not sent to a checkpoint that is about to go', async () => {
-  const lake = await filled()
+  const lake = await filled(own.lake)
   await lake.objects.put(lake.bucket, lastCheckpointKey(lake), Buffer.from('{"version":3,"size":1}'))
   assert.equal(await cleanLog(lake, await present(lake), { olderThan: timeOfVersion(7) }), 6)
   assert.equal(await lastCheckpoint(lake), 6)
 })
 
 test('data, vectors and change files go when no kept version names them, and nothing else does', async () => {
-  const lake = await filled()
+  const lake = await filled(own.lake)
   const state = await present(lake)
   assert.deepEqual(await vacuum(lake, state, everything()), { objects: 0, bytes: 0 })
   await cleanLog(lake, state, { olderThan: timeOfVersion(5) })
@@ -188,7 +168,7 @@ test('a file that another engine named with escapes is known by its key, and one
 })
 
 test('with a log that has a hole or is shorter than it was, no data is removed', async () => {
-  const lake = await filled()
+  const lake = await filled(own.lake)
   const state = await present(lake)
   await put(lake, 'part-x.parquet')
   const corrupt = (error: unknown) => isBlastyError(error, 'LAKE_CORRUPT')
@@ -205,7 +185,7 @@ test('a clean-up that breaks off behind any request hurts no kept version, and i
   }
   let total = 1
   for (let at = 0; at <= total; at++) {
-    const lake = await filled(4)
+    const lake = await filled(own.lake, 4)
     const state = await present(lake)
     const faulty = faultyStore(lake.objects, at, 'unanswered')
     const failing = act({ ...lake, objects: faulty.objects }, state)

@@ -5,7 +5,17 @@ import type { Action, AddFile } from './actions.ts'
 import { pointToCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { vectorFile } from './deletion-vector.ts'
 import { readCommit, readCommits } from './history.ts'
-import { type Checkpoint, type DeltaLake, keyOfPath, lakeName, listLog, stagedPrefix, stagedVersion } from './lake.ts'
+import {
+  type Checkpoint,
+  type DeltaLake,
+  keyOfPath,
+  lakeName,
+  listLog,
+  stagedPrefix,
+  stagedVersion,
+  storeTime,
+} from './lake.ts'
+import { lowestLease, raiseFloor } from './leases.ts'
 import { type LakeState, timeOf } from './reconcile.ts'
 import { readState } from './state.ts'
 
@@ -15,23 +25,26 @@ const pageSize = 1000
 export type CleanLogOptions = {
   /** Milliseconds since the epoch. Versions committed after it stay readable, and the one that was current then. */
   readonly olderThan: number
+  /** How long a lease lives that is not renewed, in milliseconds by the store's clock. */
+  readonly leaseMillis?: number
 }
 
 /**
- * Removes commits and checkpoints below the newest checkpoint that is older than asked, which begins the log from then on. Without
- * such a checkpoint nothing is removed. The oldest go first, so that a crash leaves a log that is only less clean.
+ * Removes commits and checkpoints below the newest checkpoint that is older than asked and not above the lowest lease, which begins the
+ * log from then on. Without such a checkpoint nothing is removed. The oldest go first, so that a crash leaves a log that is only less clean.
  * @returns the version that the log begins with now; undefined when nothing was to be removed
  * @throws LAKE_CORRUPT, having removed nothing, when that checkpoint cannot be read
  */
 export async function cleanLog(
   lake: DeltaLake,
   state: LakeState,
-  { olderThan }: CleanLogOptions,
+  { olderThan, leaseMillis }: CleanLogOptions,
 ): Promise<number | undefined> {
   const { keys, checkpoints } = await listLog(lake)
+  const highest = Math.min(state.version, (await lowestLease(lake, leaseMillis)) ?? state.version)
   const cutoff = await cutoffOf(
     lake,
-    checkpoints.filter(({ version }) => version <= state.version),
+    checkpoints.filter(({ version }) => version <= highest),
     olderThan,
   )
   if (cutoff === undefined) return undefined
@@ -45,6 +58,9 @@ export async function cleanLog(
   await readCheckpoint(lake, cutoff, actions => {
     size += actions.length
   })
+  // Who took a lease in between without having seen the floor is seen now, and keeps what he needs until the next clean-up.
+  await raiseFloor(lake, cutoff.version)
+  if (((await lowestLease(lake, leaseMillis)) ?? cutoff.version) < cutoff.version) return undefined
   // Readers that trust `_last_checkpoint` must not be sent to one that goes.
   await pointToCheckpoint(lake, { ...cutoff, size })
   await removeAll(lake, [...old, ...staged])
@@ -93,7 +109,8 @@ const ourNames: readonly (readonly [string, RegExp])[] = [
 ]
 
 /**
- * Removes data files, deletion vectors and change files that no version in the log names any more; `cleanLog` decides which those are.
+ * Removes data files, deletion vectors and change files that no version in the log names any more; `cleanLog` decides which those are,
+ * so that what somebody holds a lease on stays.
  * Only names that our writer gives are touched. Stopped anywhere and done again it goes on.
  * @throws LAKE_CORRUPT, having removed nothing, when the log cannot be read whole or ends before `state`
  */
@@ -149,14 +166,6 @@ function takeFile(lake: DeltaLake, { path, deletionVector }: AddFile, take: (key
   take(keyOfPath(lake, path))
   const vector = deletionVector === undefined ? undefined : vectorFile(deletionVector)
   if (vector !== undefined) take(`${lake.root}/${vector}`)
-}
-
-/** What the store's clock shows, in milliseconds: by it the age of objects is told, and the clock of this machine may be wrong. */
-export async function storeTime(lake: DeltaLake): Promise<number> {
-  const key = `${lake.root}/_blasty/clock`
-  await lake.objects.put(lake.bucket, key, Buffer.from('{}'))
-  for await (const object of lake.objects.list(lake.bucket, key)) if (object.key === key) return object.modified
-  throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: `${key} is not listed` })
 }
 
 async function removeAll(lake: DeltaLake, keys: readonly string[]): Promise<void> {

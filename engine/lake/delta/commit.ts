@@ -1,10 +1,10 @@
 /** Commits a version of a lake, exactly once or not at all, whatever becomes of the answers (Delta protocol, Delta Log Entries). */
 
 import { createHash } from 'node:crypto'
+import type { Claims } from '../../../backends/object-store/claims.ts'
 import { BlastyError } from '../../../base/errors.ts'
 import { type Action, serialiseActions } from './actions.ts'
 import { lastCheckpoint } from './checkpoint.ts'
-import type { Claims } from './claims.ts'
 import { readCommit } from './history.ts'
 import { commitKey, type DeltaLake, lakeName, listLog, stagedKey } from './lake.ts'
 
@@ -81,7 +81,9 @@ async function claimCommit(lake: DeltaLake, claims: Claims, version: number, bod
     if (content !== undefined) {
       if (sha256(content) !== winner)
         return { problem: corrupt(lake, `a staged commit of version ${version} is damaged`) }
-      await objects.put(bucket, key, content, { ifAbsent: true })
+      // A store that does honour it, for those who were told so, may have given the version to one who claims nothing.
+      const put = await objects.put(bucket, key, content, { ifAbsent: true })
+      if (!put) return { problem: unavailable(`version ${version} was taken and is not there`) }
     }
     await objects.remove(
       bucket,

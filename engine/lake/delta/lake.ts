@@ -1,8 +1,8 @@
 /** Where the parts of a lake lie in its bucket: names of logs, data and change files, and what the log holds. */
 
+import type { Claims } from '../../../backends/object-store/claims.ts'
 import type { ObjectStore } from '../../../backends/object-store/store.ts'
 import { BlastyError } from '../../../base/errors.ts'
-import type { Claims } from './claims.ts'
 
 /** A Delta table below `root` in a bucket. `claims` is set for stores that do not honour `If-None-Match`. */
 export type DeltaLake = {
@@ -11,6 +11,12 @@ export type DeltaLake = {
   /** Such as `lake`, without slashes at its ends. */
   readonly root: string
   readonly claims?: Claims
+}
+
+/** The lake of a Table. */
+export function lakeIn(objects: ObjectStore, bucket: string): DeltaLake {
+  const lake = { objects: objects.claims?.plain ?? objects, bucket, root: 'lake' }
+  return objects.claims === undefined ? lake : { ...lake, claims: objects.claims.versions(bucket) }
 }
 
 /** How errors name the lake. */
@@ -45,6 +51,17 @@ export const stagedKey = (lake: DeltaLake, version: number, hash: string): strin
 export function stagedVersion(lake: DeltaLake, key: string): number | undefined {
   const [, version] = /^(\d{20})\.[0-9a-f]{64}\.json$/.exec(key.slice(stagedPrefix(lake).length)) ?? []
   return version === undefined ? undefined : Number(version)
+}
+
+/** Leases on versions, and how far clean-up has gone. */
+export const leasesPrefix = ({ root }: DeltaLake): string => `${root}/_blasty/leases/`
+
+/** What the store's clock shows, in milliseconds: by it the age of objects is told, and the clock of this machine may be wrong. */
+export async function storeTime(lake: DeltaLake): Promise<number> {
+  const key = `${lake.root}/_blasty/clock`
+  await lake.objects.put(lake.bucket, key, Buffer.from('{}'))
+  for await (const object of lake.objects.list(lake.bucket, key)) if (object.key === key) return object.modified
+  throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'object store', problem: `${key} is not listed` })
 }
 
 /** Keys of a checkpoint; one that is in several parts is another engine's. */

@@ -60,6 +60,30 @@ export async function grown(beside: DeltaLake, to: number, checkpoints: readonly
   return lake
 }
 
+/**
+ * Another lake in the bucket, whose files are there. Version n adds part-n and removes part-(n-1); every version has a change file.
+ * Checkpoints at 3 and 6.
+ */
+export async function filled(beside: DeltaLake, newest = 7): Promise<DeltaLake> {
+  const lake = anotherLake(beside)
+  await committed(lake, 0, ...creation())
+  for (let version = 1; version <= newest; version++) {
+    const cdc = {
+      path: `_change_data/cdc-${version}.parquet`,
+      partitionValues: {},
+      size: 1,
+      dataChange: false,
+    } as const
+    const add = fileAdded(`part-${version}.parquet`)
+    const actions: Action[] = [{ add }, { cdc }]
+    if (version > 1) actions.push({ remove: fileRemoved(fileAdded(`part-${version - 1}.parquet`)) })
+    for (const { path } of [add, cdc]) await lake.objects.put(lake.bucket, `${lake.root}/${path}`, Buffer.from('x'))
+    await committed(lake, version, ...actions)
+    if (version % 3 === 0) await writeCheckpoint(lake, await present(lake), tmpdir())
+  }
+  return lake
+}
+
 /** Paths of the files that versions 1 to `count` of such a lake add. */
 export const names = (count: number) => Array.from({ length: count }, (_, index) => `part-${index + 1}.parquet`)
 

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ColumnType, IndexRef, SubscriptionRef, TablePosition, TableRef } from "./common_pb.js";
+import type { QueryEngine } from "./query_service_pb.js";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -231,6 +232,13 @@ export declare type GetTableResponse = Message<"blasty.v1.GetTableResponse"> & {
    * @generated from field: blasty.v1.TablePosition position = 5;
    */
   position?: TablePosition | undefined;
+
+  /**
+   * Where SQL on the Table runs now, unless a request says otherwise.
+   *
+   * @generated from field: blasty.v1.QueryEngine query_engine = 6;
+   */
+  queryEngine: QueryEngine;
 };
 
 /**

@@ -192,6 +192,14 @@ export declare type QueryRequest = Message<"blasty.v1.QueryRequest"> & {
     value: Timestamp;
     case: "asOfTime";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Where the statement runs. Unspecified: where its Tables' `query.engine` says, which for Auto changes with the size of the Table. A
+   * client that wants all of its statements in one place gives what its first QueryTrailer told. UNSUPPORTED where a Table is not there.
+   *
+   * @generated from field: blasty.v1.QueryEngine engine = 11;
+   */
+  engine: QueryEngine;
 };
 
 /**
@@ -800,13 +808,13 @@ export enum ResultFormat {
 export declare const ResultFormatSchema: GenEnum<ResultFormat>;
 
 /**
- * What served a query.
+ * What serves a query.
  *
  * @generated from enum blasty.v1.QueryEngine
  */
 export enum QueryEngine {
   /**
-   * Never sent.
+   * In a request: as the Tables say. Never sent.
    *
    * @generated from enum value: QUERY_ENGINE_UNSPECIFIED = 0;
    */
