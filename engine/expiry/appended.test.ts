@@ -8,7 +8,9 @@ import { watch } from '../feed/watch.ts'
 import { writeCheckpoint } from '../lake/delta/checkpoint.ts'
 import { cleanLog } from '../lake/delta/clean-up.ts'
 import { readState } from '../lake/delta/state.ts'
+import { demandArchive } from '../lake/demand.ts'
 import { expiredRevision } from '../lake/expiry.ts'
+import { archivedRevision } from '../lake/files.ts'
 import { type TestLake, testLake } from '../lake/testing.ts'
 import { expireRows } from '../log/control.ts'
 import { logState } from '../log/log.ts'
@@ -55,8 +57,10 @@ class Scene implements AsyncDisposable {
 
   /** Archives all that the log holds, as one version at least. */
   async archive(): Promise<void> {
-    const archiver = this.lake.archiver(this.table, 'lake')
-    await archiver.reached(await this.last())
+    const last = await this.last()
+    const archiver = this.lake.archiver(this.table, 'lake', { commitWindowMillis: 60_000 })
+    const held = async () => archivedRevision((await readState(this.table.lake)) ?? { txns: new Map() }, this.table)
+    for (const late = patience(); (await held()) < last; late.throwIfAborted()) demandArchive(this.table, last)
     await archiver.stop()
   }
 

@@ -51,7 +51,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete'), key: fc.nat(6) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('archive'), purge: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('expire'), which: fc.nat(9) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('expire'), which: fc.nat(9), late: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clean') }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('look'), which: fc.nat(99), fresh: fc.boolean() }) },
 )
@@ -111,7 +111,7 @@ class History {
         if (one.purge) await this.#purge()
         return
       case 'expire':
-        return this.#expire(one.which)
+        return this.#expire(one.which, one.late)
       case 'clean':
         return this.#clean()
       case 'look':
@@ -150,11 +150,13 @@ class History {
     this.#states.push({ revision, rows: [...this.#rows.values()].map(({ text }) => text).sort() })
   }
 
-  async #expire(which: number): Promise<void> {
+  /** `late`: behind rows that the lake does not hold yet. */
+  async #expire(which: number, late: boolean): Promise<void> {
     const batch = this.#batches[which % Math.max(1, this.#batches.length)]
     if (batch === undefined) return
     // Rows of an append-only Table end once they are archived.
     if (!this.#keyed) await this.#archive()
+    if (late) await this.#write([1, 2])
     await expireAt(this.#table, this.#lake.folder, whenDue(batch.time))
     for (const [key, { revision }] of [...this.#rows]) if (revision <= batch.revision) this.#rows.delete(key)
     this.#gone = Math.max(this.#gone, batch.revision)
@@ -170,7 +172,7 @@ class History {
   async #archive(): Promise<void> {
     const last = this.#states.at(-1)?.revision ?? 0
     if (last === 0 || (await this.#archived()) >= last) return
-    const archiver = this.#lake.archiver(this.#table, 'lake', { checkpointVersions: 3 })
+    const archiver = this.#lake.archiver(this.#table, 'lake', { checkpointVersions: 3, commitWindowMillis: 60_000 })
     // What changed no row, such as a delete of nothing, only when it is asked for.
     for (const late = patience(); (await this.#archived()) < last; late.throwIfAborted())
       demandArchive(this.#table, last)
