@@ -1,67 +1,63 @@
 /** Lines of JSON in a scratch file, written as they come. */
 
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { finished } from 'node:stream/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 
-const writtenLength = 256 * 1024
+/** Written together: a call for each line would cost more than the line. */
+const writtenBytes = 1024 * 1024
 
 export class LineFile {
   readonly path: string
-  readonly #stream: WriteStream
-  #failure: unknown
-  #length = 0
-  /** Written together: a call of the stream for each line would cost more than the line. */
-  #held: string[] = []
-  #heldLength = 0
+  readonly #file: FileHandle
+  readonly #held = Buffer.allocUnsafeSlow(writtenBytes)
+  #heldBytes = 0
+  #bytes = 0
 
-  constructor(path: string) {
+  private constructor(path: string, file: FileHandle) {
     this.path = path
-    this.#stream = createWriteStream(path)
-    this.#stream.on('error', error => {
-      this.#failure = error
-    })
+    this.#file = file
   }
 
-  /** Characters written so far. */
-  get length(): number {
-    return this.#length
+  /** An empty file, in place of one that is there. */
+  static async open(path: string): Promise<LineFile> {
+    return new LineFile(path, await open(path, 'w'))
   }
 
-  /** Resolves when more may be written. */
-  async write(text: string): Promise<void> {
-    this.#length += text.length
-    this.#heldLength += text.length
-    this.#held.push(text)
-    if (this.#heldLength >= writtenLength) await this.#flush()
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.#bytes
   }
 
-  async #flush(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure
-    const text = this.#held.join('')
-    this.#held = []
-    this.#heldLength = 0
-    if (text === '' || this.#stream.write(text)) return
-    await new Promise<void>((resolve, reject) => {
-      const settle = (error?: unknown) => {
-        this.#stream.off('drain', settle)
-        this.#stream.off('error', settle)
-        if (error === undefined) resolve()
-        else reject(error)
+  /** Writes texts and UTF-8 one behind another. One call at a time; resolves when more may be written. */
+  async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
+    for (const part of parts) {
+      let rest = typeof part === 'string' ? Buffer.from(part) : part
+      this.#bytes += rest.length
+      while (rest.length > 0) {
+        if (this.#heldBytes === writtenBytes) await this.#flush()
+        const taken = rest.subarray(0, writtenBytes - this.#heldBytes)
+        this.#held.set(taken, this.#heldBytes)
+        this.#heldBytes += taken.length
+        rest = rest.subarray(taken.length)
       }
-      this.#stream.on('drain', settle)
-      this.#stream.on('error', settle)
-    })
+    }
   }
 
+  /** Ends the file; it is closed also when the last of it cannot be written. */
   async close(): Promise<void> {
-    await this.#flush()
-    if (this.#failure !== undefined) throw this.#failure
-    this.#stream.end()
-    await finished(this.#stream)
+    try {
+      await this.#flush()
+    } finally {
+      await this.#file.close()
+    }
   }
 
   /** Gives up what was written. */
-  destroy(): void {
-    this.#stream.destroy()
+  async discard(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#file.writeFile(this.#held.subarray(0, this.#heldBytes))
+    this.#heldBytes = 0
   }
 }
