@@ -11,12 +11,15 @@ import type { ChangeWindow, ClosedWindow } from './window.ts'
 const maxHeldBytes = 32 * 1024 * 1024
 const maxFileBytes = 64 * 1024 * 1024
 
-/** `row` undefined: deleted. `existed`: there was a row before the window. `batchEnd`: of the batch that changed it last. */
+/** Where a batch ends, without what it changed. */
+type BatchPlace = Pick<ChangeBatch, 'revision' | 'commitTime'>
+
+/** `row` undefined: deleted. `existed`: there was a row before the window. `batch`: the one that changed it last. */
 type Touched = {
   readonly key: Buffer
   readonly row: StoredRow | undefined
   readonly existed: boolean
-  readonly batchEnd: number
+  readonly batch: BatchPlace
 }
 
 export class KeyedWindow implements ChangeWindow {
@@ -27,7 +30,7 @@ export class KeyedWindow implements ChangeWindow {
   #held = 0
   #revision = 0
   #committed = 0
-  /** True while every change inserted a row and none was changed twice. */
+  /** True while every change inserted a row and none was changed twice: then the rows tell all, and no change is written. */
   #insertsOnly = true
 
   private constructor(directory: string, file: LineFile) {
@@ -41,7 +44,7 @@ export class KeyedWindow implements ChangeWindow {
   }
 
   get empty(): boolean {
-    return this.#file.bytes === 0
+    return this.#rows.size === 0
   }
 
   get full(): boolean {
@@ -53,18 +56,21 @@ export class KeyedWindow implements ChangeWindow {
   }
 
   async add(batch: ChangeBatch): Promise<void> {
-    for (const change of batch.changes) await this.#change(batch, change)
-    this.#revision = batch.revision
-    this.#committed = Math.max(this.#committed, batch.commitTime)
+    const { revision, commitTime, changes } = batch
+    // Not the batch itself, which would keep its old rows in memory.
+    const place = { revision, commitTime }
+    for (const change of changes) await this.#change(place, change)
+    this.#revision = revision
+    this.#committed = Math.max(this.#committed, commitTime)
   }
 
   async close(): Promise<ClosedWindow> {
     await this.#file.close()
     const all = [...this.#rows.values()].sort((a, b) => Buffer.compare(a.key, b.key))
-    const live = all.flatMap(({ key, row, batchEnd }) => (row === undefined ? [] : [{ key, row, batchEnd }]))
+    const live = all.flatMap(({ key, row, batch }) => (row === undefined ? [] : [{ key, row, batch }]))
     return {
       rows: await this.#writeRows(live),
-      changes: this.empty || this.#insertsOnly ? undefined : this.#file.path,
+      changes: this.#insertsOnly ? undefined : this.#file.path,
       keys: live.map(({ key }) => key),
       touched: all,
       committed: this.#committed,
@@ -75,28 +81,30 @@ export class KeyedWindow implements ChangeWindow {
     return this.#file.discard()
   }
 
-  async #change(batch: ChangeBatch, { key, old, new: next }: Change): Promise<void> {
+  async #change(batch: BatchPlace, change: Change): Promise<void> {
+    const { key, old, new: next } = change
     const name = key.toString('latin1')
     const before = this.#rows.get(name)
+    if (this.#insertsOnly && (before !== undefined || old !== undefined)) await this.#writeInserts()
     this.#held += (next?.body.length ?? 0) - (before?.row?.body.length ?? 0) + (before === undefined ? key.length : 0)
-    this.#rows.set(name, { key, row: next, existed: before?.existed ?? old !== undefined, batchEnd: batch.revision })
-    if (before !== undefined || old !== undefined) this.#insertsOnly = false
-    const place = `"_blasty_revision":${next?.revision ?? batch.revision},"_blasty_batch_time":${batch.commitTime}`
-    const line = (type: ChangeType, row: StoredRow | undefined) =>
-      row === undefined ? [] : lineOf(row, batch.revision, `,"_change_type":"${type}",${place}`)
-    await this.#file.write(
-      ...line(next === undefined ? 'delete' : 'update_preimage', old),
-      ...line(old === undefined ? 'insert' : 'update_postimage', next),
-    )
+    this.#rows.set(name, { key, row: next, existed: before?.existed ?? old !== undefined, batch })
+    if (!this.#insertsOnly) await this.#file.write(linesOf(batch, change))
+  }
+
+  /** Makes up for what was not written: so far each key was changed once, and they stand in that order. */
+  async #writeInserts(): Promise<void> {
+    this.#insertsOnly = false
+    for (const { key, row, batch } of this.#rows.values())
+      await this.#file.write(linesOf(batch, { key, old: undefined, new: row }))
   }
 
   async #writeRows(
-    rows: readonly { readonly row: StoredRow; readonly batchEnd: number }[],
+    rows: readonly { readonly row: StoredRow; readonly batch: BatchPlace }[],
   ): Promise<ClosedWindow['rows']> {
     if (rows.length === 0) return undefined
     const file = await LineFile.open(join(this.#directory, 'rows.ndjson'))
     try {
-      for (const { row, batchEnd } of rows) await file.write(...lineOf(row, batchEnd))
+      for (const { row, batch } of rows) await file.write(lineOf(row, batch.revision))
     } finally {
       await file.close()
     }
@@ -104,11 +112,19 @@ export class KeyedWindow implements ChangeWindow {
   }
 }
 
-/** The parts of a stored row's line; every row of a keyed Table has its key, so none is empty. */
-function lineOf(
-  { revision, commitTime, body }: StoredRow,
-  batchEnd: number,
-  more = '',
-): readonly (string | Uint8Array)[] {
-  return [`{${stagedHead(revision, commitTime, batchEnd)}${more},`, body.subarray(1), '\n']
+/** A change as lines: the row before it and behind it, as far as there is one. */
+function linesOf({ revision, commitTime }: BatchPlace, { old, new: next }: Change): string {
+  const place = `"_blasty_revision":${next?.revision ?? revision},"_blasty_batch_time":${commitTime}`
+  const line = (type: ChangeType, row: StoredRow | undefined) =>
+    row === undefined ? '' : lineOf(row, revision, `,"_change_type":"${type}",${place}`)
+  return (
+    line(next === undefined ? 'delete' : 'update_preimage', old) +
+    line(old === undefined ? 'insert' : 'update_postimage', next)
+  )
+}
+
+/** A stored row as a line; every row of a keyed Table has its key, so none is empty. */
+function lineOf({ revision, commitTime, body }: StoredRow, batchEnd: number, more = ''): string {
+  const row = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8', 1)
+  return `{${stagedHead(revision, commitTime, batchEnd)}${more},${row}\n`
 }

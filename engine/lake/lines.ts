@@ -4,6 +4,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 
 /** Written together: a call for each line would cost more than the line. */
 const writtenBytes = 1024 * 1024
+/** Texts are encoded together for the same reason. */
+const encodedLength = 64 * 1024
 
 export class LineFile {
   readonly path: string
@@ -11,6 +13,8 @@ export class LineFile {
   readonly #held = Buffer.allocUnsafeSlow(writtenBytes)
   #heldBytes = 0
   #bytes = 0
+  /** Comes behind what is held. */
+  #text = ''
 
   private constructor(path: string, file: FileHandle) {
     this.path = path
@@ -22,29 +26,28 @@ export class LineFile {
     return new LineFile(path, await open(path, 'w'))
   }
 
-  /** Bytes written so far. */
+  /** Bytes written so far, or a little less. */
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#text.length
   }
 
   /** Writes texts and UTF-8 one behind another. One call at a time; resolves when more may be written. */
   async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
     for (const part of parts) {
-      let rest = typeof part === 'string' ? Buffer.from(part) : part
-      this.#bytes += rest.length
-      while (rest.length > 0) {
-        if (this.#heldBytes === writtenBytes) await this.#flush()
-        const taken = rest.subarray(0, writtenBytes - this.#heldBytes)
-        this.#held.set(taken, this.#heldBytes)
-        this.#heldBytes += taken.length
-        rest = rest.subarray(taken.length)
+      if (typeof part === 'string') {
+        this.#text += part
+        continue
       }
+      await this.#encode()
+      await this.#copy(part)
     }
+    if (this.#text.length >= encodedLength) await this.#encode()
   }
 
   /** Ends the file; it is closed also when the last of it cannot be written. */
   async close(): Promise<void> {
     try {
+      await this.#encode()
       await this.#flush()
     } finally {
       await this.#file.close()
@@ -54,6 +57,23 @@ export class LineFile {
   /** Gives up what was written. */
   async discard(): Promise<void> {
     await this.#file.close()
+  }
+
+  async #encode(): Promise<void> {
+    const bytes = Buffer.from(this.#text)
+    this.#text = ''
+    await this.#copy(bytes)
+  }
+
+  async #copy(bytes: Uint8Array): Promise<void> {
+    this.#bytes += bytes.length
+    for (let rest = bytes; rest.length > 0; ) {
+      if (this.#heldBytes === writtenBytes) await this.#flush()
+      const taken = rest.subarray(0, writtenBytes - this.#heldBytes)
+      this.#held.set(taken, this.#heldBytes)
+      this.#heldBytes += taken.length
+      rest = rest.subarray(taken.length)
+    }
   }
 
   async #flush(): Promise<void> {
