@@ -58,7 +58,7 @@ function outcomeOf(work: () => string): Outcome {
 
 /** Rows as one record holds them; nothing for none. */
 const arrayOf = (rows: readonly object[]): string =>
-  rows.length === 0 ? '' : `[${rows.map(row => JSON.stringify(row)).join(',\n')}]`
+  rows.length === 0 ? '' : `[${rows.map(row => JSON.stringify(row)).join(',')}]`
 
 /** All rows that lines come to. */
 function pack(format: LineFormat, lines: Buffer, first = 1): string {
@@ -349,7 +349,7 @@ test('rows fill messages of a quarter of a mebibyte, and a large one has one of 
   for (let i = 0; i < 5; i++) packer.copy(row, 0, row.length)
   packer.copy(Buffer.alloc(900_000, 0x31), 0, 900_000)
   const { bodies, rows } = packer.finish()
-  assert.deepEqual([rows, bodies.map(({ length }) => length)], [6, [200_002, 200_002, 99_999 + 2, 900_002]])
+  assert.deepEqual([rows, bodies.map(({ length }) => length)], [6, [200_001, 200_001, 99_999 + 2, 900_002]])
   assert.equal(JSON.parse(bodies.join('').replaceAll('][', ',')).length, 6)
   assert.deepEqual(new RowPacker().finish(), { bodies: [], rows: 0 })
 })

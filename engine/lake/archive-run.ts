@@ -16,7 +16,7 @@ import { planCompaction } from './compaction.ts'
 import type { Action, AddFile } from './delta/actions.ts'
 import { commit } from './delta/commit.ts'
 import { packVectors, readVector } from './delta/deletion-vector.ts'
-import { changePath, type DeltaLake, dataPath, keyOfPath } from './delta/lake.ts'
+import { type DeltaLake, dataPath, keyOfPath } from './delta/lake.ts'
 import { RowSet } from './delta/row-set.ts'
 import { advance, type LakeState } from './delta/state.ts'
 import { type Ended, endedBy, expiredRevision, expiryMarks } from './expiry.ts'
@@ -31,10 +31,12 @@ import {
   wideStats,
 } from './files.ts'
 import { downloadFile, uploadFile } from './objects.ts'
-import { ParquetFiles, type SourceFile } from './parquet.ts'
+import type { SourceFile } from './parquet.ts'
 import type { Place, Places } from './places.ts'
-import { committedTag } from './versions.ts'
-import { ChangeWindow, type ClosedWindow } from './window.ts'
+import { SharedParquet } from './shared-parquet.ts'
+import { type Expiry, type SealedWindow, WaitingWindows } from './waiting-windows.ts'
+import type { ClosedWindow } from './window.ts'
+import { uploadWindow, type WrittenWindow, writeWindow } from './written-window.ts'
 
 const memory = '512MB'
 
@@ -72,26 +74,45 @@ export type ArchiveRunOptions = {
 
 export class ArchiveRun {
   readonly #options: ArchiveRunOptions
+  readonly #waiting: WaitingWindows<WrittenWindow>
+  /** Open only while there is a backlog, or something is under way: an archiver that waits for changes, as most do, holds none. */
+  readonly #parquet: SharedParquet
   /** Deleted positions of the files that have any, as of `state`. */
   readonly #vectors = new Map<string, RowSet>()
   #state: LakeState
+  /** That of the last commit. */
   #schema: TableSchema
-  #window: ChangeWindow | undefined
   /** The last window was full before its time was over. */
   #backlog = false
 
   private constructor(options: ArchiveRunOptions) {
     this.#options = options
     this.#state = options.state
-    this.#schema = options.table.schemas.current
+    const { schemas } = options.table
+    this.#schema = schemas.current
+    this.#parquet = new SharedParquet(options.scratch, memory)
+    this.#waiting = new WaitingWindows({
+      schemas,
+      keyed: options.places !== undefined,
+      expired: expiredRevision(options.state, options.table),
+      folder: options.scratch,
+      // What comes bit by bit leaves the other processors to those who read and write; a backlog takes two.
+      write: sealed => writeWindow(sealed, this.#parquet, sealed.window.full ? 2 : 1),
+    })
   }
 
   /** Makes sure that every live file's rows are noted in `places`, and that no column of the lake is unknown. */
   static async start(options: ArchiveRunOptions): Promise<ArchiveRun> {
     await options.table.schemas.reach(schemaNumberOf(options.state))
     const run = new ArchiveRun(options)
-    await run.#noteFiles()
-    return run
+    try {
+      await run.#noteFiles()
+      await run.#rest()
+      return run
+    } catch (error) {
+      await run.close()
+      throw error
+    }
   }
 
   get state(): LakeState {
@@ -105,69 +126,50 @@ export class ArchiveRun {
 
   /** The last revision added, in the lake or not yet. */
   get revision(): number {
-    return Math.max(this.archived, this.#window?.revision ?? 0)
+    return Math.max(this.archived, this.#waiting.revision)
   }
 
-  /** True while changes wait for a commit. */
-  get pending(): boolean {
-    return this.#window !== undefined && !this.#window.empty
+  /** The last revision that is in the lake, or sealed. */
+  get sealed(): number {
+    return Math.max(this.archived, this.#waiting.sealedRevision)
   }
 
-  get full(): boolean {
-    return this.#window?.full ?? false
+  /** What was added and is not yet in the lake. */
+  get waiting(): Pick<WaitingWindows<unknown>, 'pending' | 'open' | 'full' | 'sealable' | 'next'> {
+    return this.#waiting
   }
 
-  /** Takes in a batch that follows the last. One under a newer schema ends the commit before it. */
-  async add(batch: ChangeBatch): Promise<void> {
-    if (batch.schema > this.#schema.number) {
-      await this.commit()
-      this.#schema = await this.#options.table.schemas.reach(batch.schema)
-    }
-    const { expired = 0, revision, commitTime } = batch
-    // A version of its own, so that each version has, of the rows up to its revision, just those that were there then.
-    if (expired > expiredRevision(this.#state, this.#options.table)) {
-      await this.commit()
-      await this.#expire(expired, { revision, commitTime })
-      return
-    }
-    this.#window ??= await this.#open()
-    await this.#window.add(batch)
+  /** Takes in a batch that follows the last. */
+  add(batch: ChangeBatch): Promise<void> {
+    return this.#waiting.add(batch)
+  }
+
+  /** What was added becomes a version of its own: its files are written from now on, while others are committed. */
+  seal(): void {
+    this.#waiting.seal()
   }
 
   /**
-   * Puts what was added into the lake, as one version. Nothing to put is fine.
+   * Puts the next of what was sealed into the lake, as one version; false when there is none.
    * @throws Superseded; errors of the object store, after which nobody knows whether it was committed
    */
-  async commit(): Promise<void> {
-    const window = this.#window
-    if (window === undefined || window.revision <= this.archived) return
-    const { now, table } = this.#options
-    this.#backlog = window.full
-    const closed = await window.close()
-    const time = now()
-    const written = await this.#writeFiles(closed, time)
-    const ended = await this.#endRows(closed, time)
-    const txn = { appId: appIdOf(table), version: window.revision, lastUpdated: time }
-    const changed = closed.changes !== undefined && ended.length === 0 ? [nothingRemoved(time)] : []
-    await this.#put('WRITE', [...this.#newSchema(), ...written.actions, ...ended, ...changed, { txn }])
-    if (written.rows !== undefined) this.#note(written.rows, closed.keys)
-    this.#window = undefined
-    await rm(this.#folder, { recursive: true, force: true })
+  async commit(): Promise<boolean> {
+    const next = this.#waiting.next
+    if (next === undefined) return false
+    // One that is committed already was not noted to its end, and is tried again because the log is gone.
+    if (next.revision > this.archived) {
+      if (next.kind === 'expiry') await this.#expire(next)
+      else await this.#commit(next)
+    }
+    await this.#waiting.committed()
+    await this.#rest()
+    return true
   }
 
-  /** Takes the rows up to `expired` out, as the batch at `revision` says. */
-  async #expire(expired: number, { revision, commitTime }: Pick<ChangeBatch, 'revision' | 'commitTime'>) {
-    const { table, now } = this.#options
-    const time = now()
-    const ended = await this.#inFolder('expiry', folder =>
-      this.#withParquet(parquet => endedBy(table, this.#state.files.values(), expired, { parquet, folder })),
-    )
-    const actions = [
-      ...(await this.#end(ended, time)),
-      ...expiryMarks(table, expired, commitTime),
-      { txn: { appId: appIdOf(table), version: revision, lastUpdated: time } },
-    ]
-    await this.#put('DELETE', actions)
+  /** Puts all that was added into the lake. Throws as `commit` does. */
+  async commitAll(): Promise<void> {
+    this.seal()
+    for (let more = true; more; ) more = await this.commit()
   }
 
   /**
@@ -186,7 +188,7 @@ export class ArchiveRun {
       const local = join(folder, 'rewritten.parquet')
       const path = dataPath(randomUUID())
       const time = now()
-      const written = await this.#withParquet(parquet => parquet.rewrite(this.#schema, sources, local))
+      const written = await this.#parquet.use(1, parquet => parquet.rewrite(this.#schema, sources, local))
       const actions: Action[] = chosen.map(file => ({ remove: removeFile(file, time, false) }))
       if (written.rows > 0) {
         actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, false) })
@@ -194,17 +196,15 @@ export class ArchiveRun {
       await this.#put('OPTIMIZE', actions)
       if (written.rows > 0) await this.#noteFile(path, local)
     })
+    await this.#rest()
     return true
   }
 
   /** Ends the run; nothing may be called afterwards. What was added and not committed is read again by the next one. */
   async close(): Promise<void> {
-    this.#window?.discard()
+    await this.#waiting.discard()
+    await this.#parquet.close()
     await rm(this.#options.scratch, { recursive: true, force: true })
-  }
-
-  get #folder(): string {
-    return join(this.#options.scratch, 'window')
   }
 
   async #inFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
@@ -217,9 +217,34 @@ export class ArchiveRun {
     }
   }
 
-  async #open(): Promise<ChangeWindow> {
-    await mkdir(this.#folder, { recursive: true })
-    return new ChangeWindow(this.#folder, this.#options.places !== undefined)
+  async #commit(next: SealedWindow<WrittenWindow>): Promise<void> {
+    const { now, table, lake } = this.#options
+    const written = await next.written
+    const { closed, changes } = written
+    this.#backlog = next.full
+    this.#schema = next.schema
+    const time = now()
+    const { actions, rowsPath } = await uploadWindow(lake, written, time)
+    const ended = await this.#endRows(closed, time)
+    const txn = { appId: appIdOf(table), version: next.revision, lastUpdated: time }
+    const changed = changes !== undefined && ended.length === 0 ? [nothingRemoved(time)] : []
+    await this.#put('WRITE', [...this.#newSchema(), ...actions, ...ended, ...changed, { txn }])
+    if (rowsPath !== undefined) this.#note(rowsPath, closed.keys)
+  }
+
+  /** Takes the rows up to `expired` out, as the batch at `revision` says. */
+  async #expire({ expired, revision, commitTime }: Expiry): Promise<void> {
+    const { table, lake, now } = this.#options
+    const time = now()
+    const ended = await this.#inFolder('expiry', folder =>
+      this.#parquet.use(1, parquet => endedBy({ lake }, this.#state.files.values(), expired, { parquet, folder })),
+    )
+    const actions = [
+      ...(await this.#end(ended, time)),
+      ...expiryMarks(table, expired, commitTime),
+      { txn: { appId: appIdOf(table), version: revision, lastUpdated: time } },
+    ]
+    await this.#put('DELETE', actions)
   }
 
   /** Puts a commit. Throws Superseded when its version is another's. */
@@ -241,30 +266,6 @@ export class ArchiveRun {
     const metaData = metadataUnder(this.#schema, metadata)
     const same = metaData.schemaString === metadata.schemaString && schemaNumberOf(this.#state) === this.#schema.number
     return same ? [] : [{ metaData }]
-  }
-
-  async #writeFiles(closed: ClosedWindow, time: number): Promise<{ actions: Action[]; rows: string | undefined }> {
-    const { lake } = this.#options
-    const uuid = randomUUID()
-    const committed = { [committedTag]: String(closed.committed) }
-    const actions: Action[] = []
-    if (closed.rows !== undefined) {
-      const local = join(this.#folder, 'rows.parquet')
-      const { rows } = closed
-      const written = await this.#withParquet(parquet => parquet.writeRows(this.#schema, rows, local))
-      const path = dataPath(uuid)
-      const tags = { ...(await uploadFile(lake, path, local)), ...committed }
-      actions.push({ add: addFile(path, written, tags, time, true) })
-    }
-    if (closed.changes !== undefined) {
-      const local = join(this.#folder, 'changes.parquet')
-      const { changes } = closed
-      const { bytes: size } = await this.#withParquet(parquet => parquet.writeChanges(this.#schema, changes, local))
-      const path = changePath(uuid)
-      const tags = { ...(await uploadFile(lake, path, local)), ...committed }
-      actions.push({ cdc: { path, partitionValues: {}, size, dataChange: false, tags } })
-    }
-    return { actions, rows: closed.rows === undefined ? undefined : dataPath(uuid) }
   }
 
   /** Marks the rows deleted that the changed keys had in the lake. */
@@ -360,7 +361,7 @@ export class ArchiveRun {
     const { codec, encodeKey } = table.schemas
     const noted = places.note(path)
     const source = { file: local, deleted: await this.#vector(file) }
-    await this.#withParquet(async parquet => {
+    await this.#parquet.use(1, async parquet => {
       for await (const rows of parquet.read(this.#schema, source)) {
         for (const { position, body } of rows) noted.add(encodeKey(codec.decode(Buffer.from(body))), position)
       }
@@ -368,15 +369,9 @@ export class ArchiveRun {
     noted.finish()
   }
 
-  /** A database for this one work: an archiver that waits for changes, as most do, holds none. */
-  async #withParquet<T>(work: (parquet: ParquetFiles) => Promise<T>): Promise<T> {
-    // What comes bit by bit leaves the other processors to those who read and write; a backlog takes two.
-    const parquet = await ParquetFiles.open(this.#options.scratch, { memory, threads: this.#backlog ? 2 : 1 })
-    try {
-      return await work(parquet)
-    } finally {
-      parquet.close()
-    }
+  /** Lets go of the database unless it is needed again at once. */
+  async #rest(): Promise<void> {
+    if (!this.#backlog && this.#waiting.next === undefined) await this.#parquet.close()
   }
 
   #disagree(present: boolean, existed: boolean): BlastyError {

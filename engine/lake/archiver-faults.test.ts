@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { devConfig } from '../../devstack/config.ts'
 import { announceSchema, expireRows } from '../log/control.ts'
 import type { RowChange } from '../log/writer.ts'
@@ -187,6 +188,27 @@ for (const kind of ['keyed', 'append-only'] as const) {
       await store.release()
       await assertArchived(from, withLake(from, name))
       assert.ok(running.failures.length > 1)
+    }
+  })
+
+  test(`every change of a Table (${kind}) is in the lake once, though windows are read while a slow store fails`, async () => {
+    const from = logs[kind]
+    assert.ok(from)
+    for (const fault of ['unsent', 'unanswered', 'late'] as const) {
+      const name = randomUUID()
+      const { objects } = from.lake
+      const slow = {
+        ...objects,
+        put: async (...args: Parameters<typeof objects.put>) => sleep(30).then(() => objects.put(...args)),
+      }
+      const store = struckStore(slow, number => number % 23 === 0, fault)
+      const running = archiving(from, withLake(from, name, store.objects), join(from.lake.folder, name), { pace: 10 })
+      await running.done
+      await running.stop()
+      await store.release()
+      await assertArchived(from, withLake(from, name))
+      assert.ok(running.ahead() > 0)
+      assert.ok(running.failures.length > 0)
     }
   })
 

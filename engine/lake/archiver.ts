@@ -6,17 +6,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
-import { type ChangeLog, holdsRecords, logState } from '../log/log.ts'
-import { purgeLog } from '../log/retention.ts'
-import type { TableReplica } from '../replica/replica.ts'
+import { holdsRecords } from '../log/log.ts'
 import type { Table } from '../table.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
+import { carry } from './carry.ts'
 import { commit } from './delta/commit.ts'
 import type { DeltaLake } from './delta/lake.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, epochsIn, liveRowsOf, rowsOf } from './files.ts'
+import { type Demand, demandOf, first } from './demand.ts'
+import { archivedRevision, epochsIn } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -61,9 +60,6 @@ export type ArchiverOptions = {
 }
 
 const maxPauseMillis = 30_000
-/** How long what is left of a lost log may take to be read. */
-const restMillis = 10_000
-const defaultPurgeMillis = 10_000
 const defaultEmptyPauseMillis = 10_000
 const defaultStopMillis = 5_000
 
@@ -146,95 +142,6 @@ async function firstRow(table: Table, demand: Demand, pauseMillis: number, signa
   }
 }
 
-/** Takes batch after batch, and commits when the window has been open long enough or is full. */
-async function carry(
-  run: ArchiveRun,
-  demand: Demand,
-  upkeep: Upkeep,
-  options: ArchiverOptions,
-  tell: (progress: ArchiveProgress) => void,
-) {
-  const {
-    table,
-    signal,
-    commitWindowMillis,
-    retentionSeconds,
-    purgeMillis = defaultPurgeMillis,
-    now = Date.now,
-  } = options
-  const told = () => tell(progressOf(run, table.log.epoch))
-  told()
-  const replica = await table.reached(run.archived, 'rows', signal)
-  const over = new AbortController()
-  const batches = replica.source.changes(run.archived, AbortSignal.any([signal, over.signal]))
-  let purge = 0
-  const purgeWhenDue = async () => {
-    if (performance.now() < purge) return
-    await purgeLog(table.log, run.archived, { retentionSeconds, now: now() })
-    purge = performance.now() + purgeMillis
-  }
-  const settle = async () => {
-    told()
-    await purgeWhenDue()
-    while (await run.compact()) told()
-    await upkeep.after(run.state)
-  }
-  try {
-    let due = Number.POSITIVE_INFINITY
-    let next = batches.next()
-    for (;;) {
-      const result = await first(next, demand, Math.min(due, purge) - performance.now())
-      if (signal.aborted) return
-      if (result !== 'due' && result !== 'demand') {
-        if (result.done) return
-        const { archived } = run
-        await run.add(result.value)
-        // A new schema, and rows that are too old, end what came before them.
-        if (run.archived > archived) await settle()
-        due = run.pending ? Math.min(due, performance.now() + commitWindowMillis) : Number.POSITIVE_INFINITY
-        next = batches.next()
-      }
-      // Behind what was read: a log that is gone shows here first.
-      await purgeWhenDue()
-      // Also for what changed no row, such as the deletion of one that is not there: somebody waits for it.
-      const asked = run.archived < demand.revision && run.revision >= demand.revision
-      if (performance.now() < due && !run.full && !asked) continue
-      await run.commit()
-      await settle()
-      due = Number.POSITIVE_INFINITY
-    }
-  } finally {
-    over.abort()
-    await batches.return(undefined)
-    const behind = run.pending || replica.revision > run.revision
-    if (behind && (await isLost(table.log))) {
-      await takeRest(run, replica)
-      await run.commit()
-      told()
-    }
-  }
-}
-
-/** Adds what a replica has read of a log that is gone, unless it has given up itself. */
-async function takeRest(run: ArchiveRun, { source, revision }: TableReplica): Promise<void> {
-  try {
-    for await (const batch of source.changes(run.revision, AbortSignal.timeout(restMillis), revision))
-      await run.add(batch)
-  } catch (error) {
-    if (!isBlastyError(error, 'LOG_LOST', 'TABLE_NOT_READY')) throw error
-  }
-}
-
-/** Whether the log is gone. Then nobody can read again what waits for a commit, and the lake must have it while it is known. */
-async function isLost(log: ChangeLog): Promise<boolean> {
-  try {
-    await logState(log)
-    return false
-  } catch (error) {
-    return isBlastyError(error, 'LOG_LOST')
-  }
-}
-
 /**
  * The lake as it is, made when there is none.
  * @throws LAKE_LOST when it holds less than it did, EPOCH_CHANGED when it knows of a later epoch
@@ -275,30 +182,4 @@ export async function openLake(
   const made = await readState(lake)
   if (made === undefined) throw new BlastyError('LAKE_CORRUPT', { lake: lake.bucket, problem: 'it vanished when made' })
   return made
-}
-
-function progressOf({ state, archived }: ArchiveRun, epoch: number): ArchiveProgress {
-  let bytes = 0
-  let rows = 0
-  for (const file of state.files.values()) {
-    bytes += file.size
-    // Only until a file of another engine, which may not say it, is written anew.
-    if (Number.isFinite(rowsOf(file))) rows += liveRowsOf(file)
-  }
-  return { epoch, revision: archived, version: state.version, files: state.files.size, bytes, rows }
-}
-
-/** What comes first: the value, a demand, or the end of so many milliseconds. */
-async function first<T>(next: Promise<T>, demand: Demand, millis: number): Promise<T | 'demand' | 'due'> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise((resolve, reject) => {
-      next.then(resolve, reject)
-      demand.wake = () => resolve('demand')
-      if (millis !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.max(0, millis), 'due')
-    })
-  } finally {
-    clearTimeout(timer)
-    demand.wake = undefined
-  }
 }

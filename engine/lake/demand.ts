@@ -40,3 +40,22 @@ export function demandOf({ log }: { readonly log: ChangeLog }): Demand {
   }
   return demand
 }
+
+/** What comes first: the value, if one is waited for; a reason to look again; or the end of so many milliseconds. */
+export async function first<T>(
+  next: Promise<T> | undefined,
+  demand: Demand,
+  millis: number,
+): Promise<T | 'woken' | 'due'> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise((resolve, reject) => {
+      next?.then(resolve, reject)
+      demand.wake = () => resolve('woken')
+      if (millis !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.max(0, millis), 'due')
+    })
+  } finally {
+    clearTimeout(timer)
+    demand.wake = undefined
+  }
+}

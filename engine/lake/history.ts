@@ -220,7 +220,7 @@ function batchOfRows({ schemas }: Archived, rows: readonly InsertedRow[]): Chang
       principal: '',
       revision,
       key: undefined,
-      body: Buffer.from(`[${some.join(',\n')}]`),
+      body: Buffer.from(`[${some.join(',')}]`),
     }),
   )
   const { batchEnd: revision = 0, commitTime = 0 } = rows[0] ?? {}

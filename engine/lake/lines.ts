@@ -1,67 +1,83 @@
 /** Lines of JSON in a scratch file, written as they come. */
 
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { finished } from 'node:stream/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 
-const writtenLength = 256 * 1024
+/** Written together: a call for each line would cost more than the line. */
+const writtenBytes = 1024 * 1024
+/** Texts are encoded together for the same reason. */
+const encodedLength = 64 * 1024
 
 export class LineFile {
   readonly path: string
-  readonly #stream: WriteStream
-  #failure: unknown
-  #length = 0
-  /** Written together: a call of the stream for each line would cost more than the line. */
-  #held: string[] = []
-  #heldLength = 0
+  readonly #file: FileHandle
+  readonly #held = Buffer.allocUnsafeSlow(writtenBytes)
+  #heldBytes = 0
+  #bytes = 0
+  /** Comes behind what is held. */
+  #text = ''
 
-  constructor(path: string) {
+  private constructor(path: string, file: FileHandle) {
     this.path = path
-    this.#stream = createWriteStream(path)
-    this.#stream.on('error', error => {
-      this.#failure = error
-    })
+    this.#file = file
   }
 
-  /** Characters written so far. */
-  get length(): number {
-    return this.#length
+  /** An empty file, in place of one that is there. */
+  static async open(path: string): Promise<LineFile> {
+    return new LineFile(path, await open(path, 'w'))
   }
 
-  /** Resolves when more may be written. */
-  async write(text: string): Promise<void> {
-    this.#length += text.length
-    this.#heldLength += text.length
-    this.#held.push(text)
-    if (this.#heldLength >= writtenLength) await this.#flush()
+  /** Bytes written so far, or a little less. */
+  get bytes(): number {
+    return this.#bytes + this.#text.length
   }
 
-  async #flush(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure
-    const text = this.#held.join('')
-    this.#held = []
-    this.#heldLength = 0
-    if (text === '' || this.#stream.write(text)) return
-    await new Promise<void>((resolve, reject) => {
-      const settle = (error?: unknown) => {
-        this.#stream.off('drain', settle)
-        this.#stream.off('error', settle)
-        if (error === undefined) resolve()
-        else reject(error)
+  /** Writes texts and UTF-8 one behind another. One call at a time; resolves when more may be written. */
+  async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
+    for (const part of parts) {
+      if (typeof part === 'string') {
+        this.#text += part
+        continue
       }
-      this.#stream.on('drain', settle)
-      this.#stream.on('error', settle)
-    })
+      await this.#encode()
+      await this.#copy(part)
+    }
+    if (this.#text.length >= encodedLength) await this.#encode()
   }
 
+  /** Ends the file; it is closed also when the last of it cannot be written. */
   async close(): Promise<void> {
-    await this.#flush()
-    if (this.#failure !== undefined) throw this.#failure
-    this.#stream.end()
-    await finished(this.#stream)
+    try {
+      await this.#encode()
+      await this.#flush()
+    } finally {
+      await this.#file.close()
+    }
   }
 
   /** Gives up what was written. */
-  destroy(): void {
-    this.#stream.destroy()
+  async discard(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #encode(): Promise<void> {
+    const bytes = Buffer.from(this.#text)
+    this.#text = ''
+    await this.#copy(bytes)
+  }
+
+  async #copy(bytes: Uint8Array): Promise<void> {
+    this.#bytes += bytes.length
+    for (let rest = bytes; rest.length > 0; ) {
+      if (this.#heldBytes === writtenBytes) await this.#flush()
+      const taken = rest.subarray(0, writtenBytes - this.#heldBytes)
+      this.#held.set(taken, this.#heldBytes)
+      this.#heldBytes += taken.length
+      rest = rest.subarray(taken.length)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#file.writeFile(this.#held.subarray(0, this.#heldBytes))
+    this.#heldBytes = 0
   }
 }

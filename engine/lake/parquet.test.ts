@@ -8,7 +8,9 @@ import fc, { runs } from '../../test/random.ts'
 import { rowCodec } from '../schema/rows.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
 import { eventSchema, filmSchema, temporaryFolder } from '../testing.ts'
-import { type LakeRow, ParquetFiles, type SourceFile } from './parquet.ts'
+import { LineFile } from './lines.ts'
+import { type InsertedRow, type LakeRow, ParquetFiles, type SourceFile } from './parquet.ts'
+import { recordLine, stagedHead } from './staged.ts'
 import { columnValue } from './testing-values.ts'
 
 const schema: TableSchema = {
@@ -65,29 +67,58 @@ const givenRow = fc.record(
   ),
 )
 
+/** The same rows as records of the log, of a few rows each; what they share is of the record. */
+async function writeAsRecords(files: ParquetFiles, folder: string, rows: readonly Row[], sizes: readonly number[]) {
+  const from = join(folder, 'records.ndjson')
+  const lines = await LineFile.open(from)
+  let at = 0
+  for (const [index, size] of [...sizes, rows.length].entries()) {
+    const some = rows.slice(at, at + size).map(row => JSON.stringify(row))
+    at += size
+    // A record may be written over several lines.
+    const body = Buffer.from(`[${some.join(index % 2 === 0 ? ',' : ' ,\n')}]`)
+    await lines.write(...recordLine(stagedHead(index + 1, 1_700_000_000_000_000 + index, index + 1), body))
+  }
+  await lines.close()
+  const file = join(folder, 'records.parquet')
+  return { file, ...(await files.writeRecords(schema, from, file)) }
+}
+
+const bodies = (rows: readonly LakeRow[]) => rows.map(({ body }) => codec.decode(Buffer.from(body)))
+
 test('rows of every type come back from a file as they were written', () =>
   withFiles(async (files, folder) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(givenRow, { minLength: 1, maxLength: 20 }), async given => {
-        const rows = given.map(row => codec.row(JSON.parse(JSON.stringify(row)), 'row'))
-        const { file, rows: count } = await write(files, folder, rows)
-        assert.equal(count, rows.length)
-        const found = await readAll(files, { file, deleted: [] })
-        assert.deepEqual(
-          found.map(({ position, revision, commitTime, body }) => [
-            position,
-            revision,
-            commitTime,
-            codec.decode(Buffer.from(body)),
-          ]),
-          rows.map((row, index) => [
-            index,
-            index + 1,
-            1_700_000_000_000_001 + index,
-            codec.decode(Buffer.from(JSON.stringify(row))),
-          ]),
-        )
-      }),
+      fc.asyncProperty(
+        fc.array(givenRow, { minLength: 1, maxLength: 20 }),
+        fc.array(fc.nat(5), { maxLength: 4 }),
+        async (given, sizes) => {
+          const rows = given.map(row => codec.row(JSON.parse(JSON.stringify(row)), 'row'))
+          const written = rows.map(row => codec.decode(Buffer.from(JSON.stringify(row))))
+          const { file, rows: count } = await write(files, folder, rows)
+          assert.equal(count, rows.length)
+          const found = await readAll(files, { file, deleted: [] })
+          assert.deepEqual(
+            found.map(({ position, revision, commitTime }) => [position, revision, commitTime]),
+            rows.map((_, index) => [index, index + 1, 1_700_000_000_000_001 + index]),
+          )
+          assert.deepEqual(bodies(found), written)
+          const records = await writeAsRecords(files, folder, rows, sizes)
+          assert.equal(records.rows, rows.length)
+          const inRecords: InsertedRow[] = []
+          for await (const some of files.readInserted(schema, { file: records.file, deleted: [] }, 0))
+            inRecords.push(...some)
+          assert.deepEqual(bodies(inRecords), written)
+          const of = sizes.flatMap((size, index) => Array.from({ length: size }, () => index))
+          assert.deepEqual(
+            inRecords.map(({ revision, batchEnd, commitTime }) => [revision, batchEnd, commitTime]),
+            rows.map((_, index) => {
+              const record = of[index] ?? sizes.length
+              return [record + 1, record + 1, 1_700_000_000_000_000 + record]
+            }),
+          )
+        },
+      ),
       { numRuns: runs(40) },
     )
   }))

@@ -7,7 +7,8 @@ import { BIGINT, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, INTEGER
 import { commitTimeColumn, revisionColumn } from '../replica/sql-types.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import { quoteIdentifier, quoteText } from '../sql/quote.ts'
-import { readType, rowJson, storedType, storedValue } from './columns.ts'
+import { rowJson, storedType } from './columns.ts'
+import { batchEndField, changeFields, selectRecords, selectRows } from './staged.ts'
 import { type FileStats, fileStats } from './stats.ts'
 
 export type ParquetLimits = {
@@ -51,15 +52,6 @@ export type LakeChange = LakeRow & {
 
 export type CommittedUpTo = { readonly revision: number | undefined; readonly oldest: number | undefined }
 
-/**
- * What stands in files beside the columns of the lake's schema. `_change_type` is Delta's; the others are ours, and engines pass
- * them over. Rows that were inserted are their own history, so that data files too say where batches end.
- */
-const batchEndField = '_blasty_batch_end'
-const changeFields = ['_change_type', '_blasty_revision', batchEndField, '_blasty_batch_time'] as const
-
-/** Longest line of JSON that is read: a row of a mebibyte with what is put beside it. */
-const maxLineBytes = 2 * 1024 * 1024
 const chunkRows = 2048
 
 export class ParquetFiles {
@@ -91,12 +83,17 @@ export class ParquetFiles {
 
   /** Writes rows, one a line of JSON with `_revision`, `_commit_time` (µs) and `_blasty_batch_end` in it, in their order. */
   writeRows(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
-    return this.#write(schema, from, to, [batchEndField])
+    return this.#copy(schema, selectRows(schema, from, [batchEndField]), to)
+  }
+
+  /** Writes rows that stand on a line for each record of the log (`recordLine`), in their order. */
+  writeRecords(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
+    return this.#copy(schema, selectRecords(schema, from), to)
   }
 
   /** Writes changes, one a line of JSON that holds the change fields besides, in their order. */
   writeChanges(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
-    return this.#write(schema, from, to, changeFields)
+    return this.#copy(schema, selectRows(schema, from, changeFields), to)
   }
 
   /** Writes the live rows of several files into one, in the order of their keys. */
@@ -179,23 +176,6 @@ export class ParquetFiles {
       WHERE ${revisionColumn} <= ${revision}`
     for await (const rows of this.#stream(text)) for (const [position] of rows) positions.push(Number(position))
     return positions
-  }
-
-  async #write(schema: TableSchema, from: string, to: string, more: readonly string[]): Promise<WrittenFile> {
-    const types = [
-      ...schema.columns.map(column => `${quoteIdentifier(column.name)}: ${quoteText(readType(column))}`),
-      ...[revisionColumn, commitTimeColumn].map(name => `${name}: 'BIGINT'`),
-      ...more.map(name => `${name}: ${name === changeFields[0] ? `'VARCHAR'` : `'BIGINT'`}`),
-    ]
-    const columns = [
-      ...schema.columns.map(column => `${storedValue(column)} AS ${quoteIdentifier(column.name)}`),
-      revisionColumn,
-      `make_timestamptz(${commitTimeColumn}) AS ${commitTimeColumn}`,
-      ...more,
-    ]
-    const source = `read_json(${quoteText(from)}, columns = {${types.join(', ')}}, format = 'newline_delimited',
-      compression = 'uncompressed', maximum_object_size = ${maxLineBytes})`
-    return this.#copy(schema, `SELECT ${columns.join(', ')} FROM ${source}`, to)
   }
 
   async #copy(schema: TableSchema, select: string, to: string): Promise<WrittenFile> {

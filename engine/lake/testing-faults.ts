@@ -66,13 +66,26 @@ export function withParts(table: Table, parts: Readonly<Record<string, unknown>>
   })
 }
 
-/** The same Table, whose replica hands on a window's batches only when the window before is in the lake. */
-function paced(table: Table, windows: readonly number[], archived: () => number): Table {
+/** What is between two windows: the commit of the first, or so many milliseconds in which it need not come about. */
+export type Pace = 'committed' | number
+
+/** The same Table, whose replica hands on the batches of a window at its pace. `onAhead`: one whose predecessor is not in the lake. */
+function paced(
+  table: Table,
+  windows: readonly number[],
+  archived: () => number,
+  pace: Pace,
+  onAhead: () => void,
+): Table {
   async function* changes(replica: TableReplica, after: number, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    let entered = windows.findLast(end => end <= after) ?? 0
     for await (const batch of replica.source.changes(after, signal)) {
       const before = windows.findLast(end => end < batch.revision) ?? 0
-      while (archived() < before && !signal.aborted) await sleep(2)
+      if (before > entered && pace !== 'committed') await sleep(pace)
+      while (pace === 'committed' && archived() < before && !signal.aborted) await sleep(2)
       if (signal.aborted) return
+      if (archived() < before) onAhead()
+      entered = before
       yield batch
     }
   }
@@ -88,6 +101,8 @@ export type Archiving = {
   readonly done: Promise<void>
   readonly archived: () => number
   readonly failures: readonly unknown[]
+  /** How many batches were read while the window before was not in the lake. */
+  readonly ahead: () => number
   readonly stop: () => Promise<void>
 }
 
@@ -96,12 +111,13 @@ export function archiving(
   from: Recorded,
   table: Table,
   directory: string,
-  options: Partial<ArchiverOptions> & { readonly until?: number } = {},
+  options: Partial<ArchiverOptions> & { readonly until?: number; readonly pace?: Pace } = {},
 ): Archiving {
-  const { until = from.end, ...more } = options
+  const { until = from.end, pace = 'committed', ...more } = options
   const stop = new AbortController()
   const failures: unknown[] = []
   let archived = 0
+  let ahead = 0
   let reach = () => {}
   const done = new Promise<void>((resolve, reject) => {
     reach = resolve
@@ -111,7 +127,13 @@ export function archiving(
   })
   done.catch(() => {})
   const ended = archive({
-    table: paced(table, from.windows, () => archived),
+    table: paced(
+      table,
+      from.windows,
+      () => archived,
+      pace,
+      () => ahead++,
+    ),
     directory,
     commitWindowMillis: 5,
     historySeconds: 3600,
@@ -132,6 +154,7 @@ export function archiving(
     done,
     archived: () => archived,
     failures,
+    ahead: () => ahead,
     stop: async () => {
       stop.abort()
       await ended.catch(() => {})

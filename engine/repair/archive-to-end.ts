@@ -47,10 +47,10 @@ async function archiveOnce(table: Table, { directory, signal, now = Date.now, ..
     const replica = await table.reached(end, 'rows', signal)
     for await (const batch of replica.source.changes(run.archived, signal, end)) {
       await run.add(batch)
-      if (run.full) await run.commit()
+      if (run.waiting.full) await run.commitAll()
     }
     signal.throwIfAborted()
-    await run.commit()
+    await run.commitAll()
     return run.archived
   } finally {
     await run?.close()

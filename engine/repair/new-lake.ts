@@ -134,15 +134,15 @@ async function writeRows(options: NewLakeOptions, served: ServedRows): Promise<A
     for await (const page of served) {
       signal.throwIfAborted()
       for (const { row, revision } of page) {
-        lines ??= new LineFile(source)
+        lines ??= await LineFile.open(source)
         await lines.write(lineOf(row, revision, commitTime))
       }
-      if (lines !== undefined && lines.length >= maxFileBytes) await flush()
+      if (lines !== undefined && lines.bytes >= maxFileBytes) await flush()
     }
     await flush()
     return actions
   } finally {
-    lines?.destroy()
+    await lines?.discard()
     parquet.close()
     await rm(folder, { recursive: true, force: true })
   }
