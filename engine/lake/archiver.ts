@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Demand, orDemand } from '../../backends/streams/demand.ts'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
 import { type ChangeLog, holdsRecords, logState } from '../log/log.ts'
@@ -15,8 +16,8 @@ import { commit } from './delta/commit.ts'
 import type { DeltaLake } from './delta/lake.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { type Demand, demandOf } from './demand.ts'
-import { archivedRevision, epochsIn, liveRowsOf, rowsOf } from './files.ts'
+import { demandOf } from './demand.ts'
+import { archivedRevision, epochsIn, erasedRevision, liveRowsOf, rowsOf } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -124,7 +125,11 @@ async function archiveOnce(options: Work, demand: Demand, tell: (progress: Archi
   const scratch = join(directory, `run-${randomUUID()}`)
   await mkdir(scratch, { recursive: true })
   const places = table.keyed
-    ? new Places(directory, { tableUid: table.log.tableUid, epoch: table.log.epoch })
+    ? new Places(directory, {
+        tableUid: table.log.tableUid,
+        epoch: table.log.epoch,
+        erased: erasedRevision(state, table),
+      })
     : undefined
   let run: ArchiveRun | undefined
   try {
@@ -142,7 +147,7 @@ async function firstRow(table: Table, demand: Demand, pauseMillis: number, signa
   while (!signal.aborted) {
     if (await holdsRecords(table.log)) return
     const pause = sleep(pauseMillis, undefined, { signal }).catch(() => {})
-    await first(pause, demand, Number.POSITIVE_INFINITY)
+    await orDemand(pause, demand)
   }
 }
 
@@ -183,7 +188,7 @@ async function carry(
     let due = Number.POSITIVE_INFINITY
     let next = batches.next()
     for (;;) {
-      const result = await first(next, demand, Math.min(due, purge) - performance.now())
+      const result = await orDemand(next, demand, Math.min(due, purge) - performance.now())
       if (signal.aborted) return
       if (result !== 'due' && result !== 'demand') {
         if (result.done) return
@@ -286,19 +291,4 @@ function progressOf({ state, archived }: ArchiveRun, epoch: number): ArchiveProg
     if (Number.isFinite(rowsOf(file))) rows += liveRowsOf(file)
   }
   return { epoch, revision: archived, version: state.version, files: state.files.size, bytes, rows }
-}
-
-/** What comes first: the value, a demand, or the end of so many milliseconds. */
-async function first<T>(next: Promise<T>, demand: Demand, millis: number): Promise<T | 'demand' | 'due'> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise((resolve, reject) => {
-      next.then(resolve, reject)
-      demand.wake = () => resolve('demand')
-      if (millis !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.max(0, millis), 'due')
-    })
-  } finally {
-    clearTimeout(timer)
-    demand.wake = undefined
-  }
 }

@@ -3,7 +3,7 @@
  *
  * Headers: `Blasty-Record: <version> <schema number> <operation>`, `Blasty-Principal`. Bodies:
  * put: the whole row after the change · delete: the key columns · append: a JSON array of rows, a line each ·
- * mark: {count, hash} · schema: {number} · floor, expire: {revision} · guard, tick: {}.
+ * mark: {count, hash} · schema: {number} · floor, expire: {revision} · erase: {id, keys} · guard, tick: {}.
  * A record of a later version or an unknown operation is never skipped: the reader stops.
  */
 
@@ -14,7 +14,17 @@ export const formatVersion = 1
  */
 export const rowSeparator = Buffer.from(',\n')
 
-export type Operation = 'put' | 'delete' | 'append' | 'mark' | 'schema' | 'floor' | 'expire' | 'guard' | 'tick'
+export type Operation =
+  | 'put'
+  | 'delete'
+  | 'append'
+  | 'mark'
+  | 'schema'
+  | 'floor'
+  | 'expire'
+  | 'erase'
+  | 'guard'
+  | 'tick'
 
 const operations: ReadonlySet<string> = new Set<Operation>([
   'put',
@@ -24,6 +34,7 @@ const operations: ReadonlySet<string> = new Set<Operation>([
   'schema',
   'floor',
   'expire',
+  'erase',
   'guard',
   'tick',
 ])
@@ -46,6 +57,9 @@ export type LogBatch = {
   readonly commitTime: number
   readonly records: readonly LogRecord[]
 }
+
+/** Whether a batch asks that rows be erased. */
+export const erases = ({ records }: LogBatch): boolean => records.some(({ operation }) => operation === 'erase')
 
 const recordHeader = 'Blasty-Record'
 const principalHeader = 'Blasty-Principal'
