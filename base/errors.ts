@@ -69,6 +69,7 @@ export const catalogue = {
   INDEX_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no index {index} that you may see'),
   INDEX_NOT_READY: entry('UNAVAILABLE', 503, true, 'index {index} is not ready: {reason}'),
   SUBSCRIPTION_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no subscription {subscription} that you may see'),
+  ERASURE_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no erasure {id} in {table}'),
   ROW_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no row with that key in {table}'),
   BLOB_NOT_FOUND: entry('NOT_FOUND', 404, false, 'no such blob in {table}'),
   BLOB_MISMATCH: entry(

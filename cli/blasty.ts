@@ -6,6 +6,7 @@ import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { addAdministration } from './admin/verbs.ts'
 import { addBlobs } from './data/blob.ts'
+import { addErasing } from './data/erase.ts'
 import { addExporting } from './data/export.ts'
 import { exitCodes } from './data/failure.ts'
 import { addFollowing } from './data/follow.ts'
@@ -86,7 +87,7 @@ for (const [name, served, description] of roles) {
     })
 }
 
-for (const add of [addReading, addPutting, addFollowing, addImporting, addExporting, addBlobs]) add(program)
+for (const add of [addReading, addPutting, addErasing, addFollowing, addImporting, addExporting, addBlobs]) add(program)
 addAdministration(program)
 
 await program.parseAsync()

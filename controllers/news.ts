@@ -63,6 +63,10 @@ export class News {
     if (!present) return 'gone'
     if (report.kind === 'lake') return `${report.version >= 0 ? 'open' : 'closed'} ${report.error ?? ''}`
     if (report.kind === 'expiry') return `expiring ${report.error ?? ''}`
+    if (report.kind === 'erasures') {
+      const shown = report.erasures.map(({ id, completedTime = '' }) => `${id} ${completedTime}`)
+      return `${shown.join()} ${report.error ?? ''}`
+    }
     if (report.kind !== 'table') {
       const index = this.#operator.read(indexes).by(indexesByUid, uidOf(report))[0]
       // An Index that is not filled yet may be with any progress.
@@ -84,7 +88,7 @@ export class News {
     return table?.status?.progress?.revision === String(revision) && roomy !== full
   }
 
-  #look(kind: 'served' | 'table' | 'lake' | 'expiry' | 'index' | 'subscription', uid: string): void {
+  #look(kind: 'served' | 'table' | 'lake' | 'expiry' | 'erasures' | 'index' | 'subscription', uid: string): void {
     this.#stale.get(uid)?.()
     this.#stale.delete(uid)
     const { read, enqueue } = this.#operator
@@ -94,7 +98,7 @@ export class News {
     else for (const it of read(tables).by(tablesByUid, uid)) enqueue(tables, keyOf(it))
   }
 
-  #lookLater(kind: 'table' | 'lake' | 'expiry' | 'index' | 'subscription', uid: string): void {
+  #lookLater(kind: 'table' | 'lake' | 'expiry' | 'erasures' | 'index' | 'subscription', uid: string): void {
     if (this.#stale.has(uid)) return
     this.#stale.set(
       uid,

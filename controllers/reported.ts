@@ -1,8 +1,8 @@
 /** What live facades and workers say of the resources, by resource, as the operator folds it into status. */
 
-import type { ExpiryReport, LakeReport, Report, Reports } from '../engine/membership/reports.ts'
+import type { ErasuresReport, ExpiryReport, LakeReport, Report, Reports } from '../engine/membership/reports.ts'
 
-type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'expiry' | 'index' | 'subscription' }>
+type WorkReport = Extract<Report, { kind: 'table' | 'lake' | 'expiry' | 'erasures' | 'index' | 'subscription' }>
 
 /** The reports of one installation, indexed; kept up to date until closed. */
 export class Reported {
@@ -11,9 +11,10 @@ export class Reported {
   readonly #workers = new Set<string>()
   /** Schema by facade, by uid of the Table. */
   readonly #served = new Map<string, Map<string, number>>()
-  readonly #work = new Map<string, Exclude<WorkReport, LakeReport | ExpiryReport>>()
+  readonly #work = new Map<string, Exclude<WorkReport, LakeReport | ExpiryReport | ErasuresReport>>()
   readonly #lakes = new Map<string, LakeReport>()
   readonly #expiries = new Map<string, ExpiryReport>()
+  readonly #erasures = new Map<string, ErasuresReport>()
   readonly #stop: () => void
 
   /** `onReport` is told of each change after it is taken in. */
@@ -56,6 +57,11 @@ export class Reported {
   /** What who removes the Table's rows that are too old says; undefined when nobody does. */
   expiry(tableUid: string): ExpiryReport | undefined {
     return this.#expiries.get(tableUid)
+  }
+
+  /** What is said of a Table's erasures; undefined when nobody says anything. */
+  erasures(tableUid: string): ErasuresReport | undefined {
+    return this.#erasures.get(tableUid)
   }
 
   /** Whether a live process has seen the Table's log without room. */
@@ -104,6 +110,10 @@ export class Reported {
         if (present) this.#expiries.set(report.tableUid, report)
         else this.#expiries.delete(report.tableUid)
         return
+      case 'erasures':
+        if (present) this.#erasures.set(report.tableUid, report)
+        else this.#erasures.delete(report.tableUid)
+        return
       default: {
         const uid = uidOf(report)
         if (present) this.#work.set(uid, report)
@@ -119,6 +129,7 @@ export function uidOf(report: WorkReport): string {
     case 'table':
     case 'lake':
     case 'expiry':
+    case 'erasures':
       return report.tableUid
     case 'index':
       return report.indexUid

@@ -123,9 +123,9 @@ export type AccessPolicyRule = {
   /**
    * What may be done with them.
    *
-   * Items: Get: a row by key; List: rows in key order; Query: SQL; Search: through an Index; Subscribe: follow changes; Put and Delete: write and delete rows; ReadBlob and WriteBlob: download and upload blobs.
+   * Items: Get: a row by key; List: rows in key order; Query: SQL; Search: through an Index; Subscribe: follow changes; Put and Delete: write and delete rows; Erase: make every store forget rows for ever, which Delete does not imply; ReadBlob and WriteBlob: download and upload blobs.
    */
-  actions: ('Get' | 'List' | 'Query' | 'Search' | 'Subscribe' | 'Put' | 'Delete' | 'ReadBlob' | 'WriteBlob')[]
+  actions: ('Get' | 'List' | 'Query' | 'Search' | 'Subscribe' | 'Put' | 'Delete' | 'Erase' | 'ReadBlob' | 'WriteBlob')[]
   /**
    * Condition in SQL on the rows that may be read, and on the old row of a write. Unset: all rows. In this version with Get, List and Query only.
    */
@@ -978,6 +978,52 @@ export type TableStatus = {
       bytes: number
     }
   }
+  /**
+   * Erasures of rows, the newest 20, and how far each store is with forgetting. What was looked at and removed tells the document `_blasty/erasures/ID.json` in the bucket.
+   */
+  erasures?: {
+    /**
+     * What the erasure was called by whoever asked for it.
+     */
+    id: string
+    /**
+     * What the rows were up to this revision is forgotten, a decimal number.
+     */
+    revision: string
+    /**
+     * When it was asked for.
+     */
+    requestedTime: string
+    /**
+     * How many keys it names.
+     */
+    keys: number
+    /**
+     * The stores, each as far as it is.
+     */
+    stores: {
+      /**
+       * log, lake, blobs, or index or subscription and its name.
+       */
+      name: string
+      /**
+       * Whether the store has forgotten.
+       */
+      state: 'Waiting' | 'Done'
+      /**
+       * What it waits for.
+       */
+      reason?: string
+      /**
+       * When it will go on, when that is known.
+       */
+      until?: string
+    }[]
+    /**
+     * When the last store had forgotten.
+     */
+    completedTime?: string
+  }[]
 }
 /**
  * The schema in force, a numbered state of the columns; the bucket holds every one of them.

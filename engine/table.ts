@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
-import { BlastyError } from '../base/errors.ts'
+import { BlastyError, isBlastyError } from '../base/errors.ts'
 import { unlessAborted } from '../base/unless-aborted.ts'
 import { BlobCheck } from './blobs/check.ts'
 import type { BlobPlace } from './blobs/content.ts'
@@ -59,6 +59,8 @@ export class Table {
   #marked: Promise<void> | undefined
   #closing: Promise<void> = Promise.resolve()
   #closed = false
+  #erasures = 0
+  #archived = 0
   readonly #stop = new AbortController()
 
   constructor(descriptor: TableDescriptor, options: TableOptions) {
@@ -103,6 +105,11 @@ export class Table {
     this.#marked ??= Promise.resolve()
   }
 
+  /** How often rows were erased as far as this process knows: what was loaded before is not to be used again. */
+  get erasures(): number {
+    return this.#erasures
+  }
+
   /** The replica, if one is open. */
   get openReplica(): TableReplica | undefined {
     return this.#opened
@@ -116,7 +123,8 @@ export class Table {
     }
     if (this.#replica === undefined) {
       const opening: Promise<TableReplica> = this.#openReplica(error => {
-        this.#options.onError(error)
+        // Its files are begun anew on purpose.
+        if (!isBlastyError(error, 'TABLE_NOT_READY')) this.#options.onError(error)
         this.#discard(opening)
       })
       opening.then(
@@ -155,6 +163,7 @@ export class Table {
 
   /** Somebody knows that the lake holds so much. */
   noteArchived(revision: number): void {
+    this.#archived = Math.max(this.#archived, revision)
     this.#opened?.noteArchived(revision)
   }
 
@@ -207,6 +216,10 @@ export class Table {
         expired: () => archivedExpiry(this.#until(this.closing)),
       },
       onFailure,
+      archived: this.#archived,
+      onErased: () => {
+        this.#erasures++
+      },
     })
   }
 }

@@ -11,6 +11,7 @@ import type { TableReport } from '../engine/membership/reports.ts'
 import { parsePredicate, toTest } from '../engine/predicate/predicate.ts'
 import { createClient, keyFor, type Logger } from '../operator/mod.ts'
 import { blobJob } from './blob-job.ts'
+import { eraseJob } from './erase-job.ts'
 import { expiryJob } from './expiry-job.ts'
 import { indexJob } from './index-job.ts'
 import { type Job, Jobs } from './jobs.ts'
@@ -103,7 +104,7 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
     tableJob(served),
     lakeJob(served, options),
     ...expiryJob(served, options),
-    ...(served.table.keyed ? [blobJob(served, options)] : []),
+    ...(served.table.keyed ? [blobJob(served, options), eraseJob(served, directory, options)] : []),
     ...directory
       .read(indexes)
       .by(indexesByTable, key)

@@ -7,6 +7,7 @@ import { Client, CopyConditions, S3Error } from 'minio'
 import { BlastyError } from '../../base/errors.ts'
 import type { StoreClaims } from './claims.ts'
 import { uploadBody } from './multipart.ts'
+import { removeNoncurrent } from './noncurrent.ts'
 import { type PresignedPut, type PutAnnounced, presignPut } from './presign-put.ts'
 
 export type ObjectStoreOptions = {
@@ -59,6 +60,11 @@ export type ObjectStore = {
   /** Copies within the store, without reading the object here. False when there is no `from`, or none with that `etag`. */
   readonly copy: (bucket: string, from: string, to: string, options?: { etag?: string }) => Promise<boolean>
   readonly remove: (bucket: string, keys: readonly string[]) => Promise<void>
+  /**
+   * Removes, of what lies below a prefix, all that was overwritten or removed and is kept because the bucket has versioning, or had.
+   * Returns how many versions there were.
+   */
+  readonly removeNoncurrent: (bucket: string, prefix: string) => Promise<number>
   /** What lies below a prefix in the order of keys, one page at a time; only keys that sort behind `after` when it is given. */
   readonly list: (bucket: string, prefix: string, options?: { after?: string }) => AsyncGenerator<ListedObject>
   /** An address that may be read for `seconds` by whoever has it. */
@@ -128,6 +134,7 @@ export function objectStore(options: ObjectStoreOptions, signal?: AbortSignal): 
         const failed = results.find(result => result?.Error !== undefined)
         if (failed?.Error) throw new Error(`${failed.Error.Key}: ${failed.Error.Message}`)
       }),
+    removeNoncurrent: (bucket, prefix) => asking(() => removeNoncurrent(client, bucket, prefix)),
     list: async function* (bucket, prefix, { after = '' } = {}) {
       const items = client.listObjectsV2(bucket, prefix, true, after)[Symbol.asyncIterator]()
       try {

@@ -6,7 +6,7 @@ import type { BackendClass, Table } from '../../crds/types.gen.ts'
 import { announcedSchema, declaredFloor } from '../../engine/log/control.ts'
 import { changeLog } from '../../engine/log/log.ts'
 import { wasWritten } from '../../engine/log/written.ts'
-import type { ExpiryReport, LakeReport } from '../../engine/membership/reports.ts'
+import type { ErasuresReport, ExpiryReport, LakeReport } from '../../engine/membership/reports.ts'
 import { newestSchema, readSchema } from '../../engine/schema/documents.ts'
 import { planSchema } from '../../engine/schema/evolve.ts'
 import type { TableSchema } from '../../engine/schema/schema.ts'
@@ -56,6 +56,8 @@ export type TableObserved = {
   readonly expiry?: ExpiryReport | undefined
   /** Too large for the facades; only where the query engine is Auto. */
   readonly large?: boolean
+  /** What a worker says of erasures; undefined when there is nothing to say. */
+  readonly erasures?: ErasuresReport | undefined
   /** What Trino knows; undefined for a Table that has nothing to do with it. */
   readonly trino?: TrinoSeen | undefined
   readonly served: { readonly facades: number; readonly behind: readonly string[] }
@@ -151,6 +153,7 @@ export function observedOf(
     lake,
     expiry,
     large: isTooLarge(table, reported),
+    erasures: reported.erasures(uid),
     full: reported.tableFull(uid),
     // The first row decides whether a lost log may be remade, so it is shown at once.
     progress: fold(

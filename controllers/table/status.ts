@@ -19,6 +19,7 @@ export function tableStatus(table: Table, observed: TableObserved): StatusReport
   const served = servedCondition(observed)
   const trino = trinoCondition(table, observed)
   const expiry = expiryCondition(table, observed)
+  const erasures = erasuresCondition(observed)
   const again = [
     ...(served.status === 'True' ? [] : [servedAgainSeconds]),
     ...(observed.trino?.kind === 'failed' ? [trinoAgainSeconds] : []),
@@ -32,6 +33,7 @@ export function tableStatus(table: Table, observed: TableObserved): StatusReport
       lakeCondition(table, observed),
       ...(expiry === undefined ? [] : [expiry]),
       ...(trino === undefined ? [] : [trino]),
+      ...(erasures === undefined ? [] : [erasures]),
     ],
     fields: fieldsOf(table, observed),
     ...(again.length === 0 ? {} : { afterSeconds: Math.min(...again) }),
@@ -98,6 +100,26 @@ function lakeCondition(table: Table, observed: TableObserved): ReportedCondition
   return { ...condition, status: 'True', reason: 'Archiving', message: 'the lake follows the log' }
 }
 
+/** Shown only while rows that were asked to be erased cannot be. */
+function erasuresCondition({ erasures }: TableObserved): ReportedCondition | undefined {
+  if (erasures?.error === undefined) return undefined
+  return { type: 'Erasing', gates: false, status: 'False', reason: 'Failing', message: erasures.error }
+}
+
+/** Stores that status has room for. */
+const maxStores = 100
+
+/** As a worker says or, without one, as it was. */
+function erasuresOf(table: Table, { erasures: report }: TableObserved): Pick<TableStatus, 'erasures'> {
+  if (report === undefined) return table.status?.erasures === undefined ? {} : { erasures: table.status.erasures }
+  const erasures = report.erasures.map(({ stores, revision, ...erasure }) => ({
+    ...erasure,
+    revision: String(revision),
+    stores: stores.slice(0, maxStores).map(store => ({ ...store })),
+  }))
+  return erasures.length === 0 ? {} : { erasures }
+}
+
 function servedCondition({ served, schema }: TableObserved): ReportedCondition {
   const type = 'Served'
   if (served.facades === 0) return { type, status: 'False', reason: 'NoFacade', message: 'no facade is running' }
@@ -132,6 +154,7 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
       ...(effective && { effective }),
       ...(query && { query }),
       ...(known && { progress: known }),
+      ...erasuresOf(table, observed),
     }
   }
   const { namespace, name } = table.metadata
@@ -149,6 +172,7 @@ function fieldsOf(table: Table, observed: TableObserved): Omit<TableStatus, 'obs
     effective: asSet ? { log: { ...target.settings } } : (before?.effective ?? { log: { ...target.settings } }),
     query: { engine: engineOf(table, observed.large ?? false, observed.trino, locationOf(target.bucket)) },
     progress: { ...progress },
+    ...erasuresOf(table, observed),
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { commitsBetween } from '../lake/delta/history.ts'
-import { listLog } from '../lake/delta/lake.ts'
+import { firstWhole, listLog } from '../lake/delta/lake.ts'
 import { Lease } from '../lake/delta/leases.ts'
 import { type LakeState, readState } from '../lake/delta/state.ts'
 import { archivedRevision } from '../lake/files.ts'
@@ -77,8 +77,7 @@ async function* keptRows(table: Table, { version }: LakeState, scratch: string):
   const parquet = await ParquetFiles.open(folder, limits)
   let lease: Lease | undefined
   try {
-    const { commits } = await listLog(lake)
-    const from = commits[0] ?? version
+    const from = firstWhole(await listLog(lake)) ?? version
     lease = await Lease.take(lake, from, { holder: 'blobs' })
     for await (const { actions } of commitsBetween(lake, from, version)) {
       for (const action of actions) {

@@ -6,6 +6,7 @@
  */
 
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { demandOn, orDemand } from '../../backends/streams/demand.ts'
 import { maxBatchMessages, type OutgoingMessage, publish } from '../../backends/streams/publish.ts'
 import { BlastyError } from '../../base/errors.ts'
 import { readState } from '../lake/delta/state.ts'
@@ -15,7 +16,13 @@ import type { TableReplica } from '../replica/replica.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
 import { eventsOf, type RowEvent, type RowTest } from './event.ts'
-import { type Checkpoint, checkpointSubject, eventSubject, type SubscriptionEvent } from './subscription-stream.ts'
+import {
+  type Checkpoint,
+  checkpointDemandSubject,
+  checkpointSubject,
+  eventSubject,
+  type SubscriptionEvent,
+} from './subscription-stream.ts'
 
 export type RouterStart =
   | { readonly from: 'Now' }
@@ -203,21 +210,47 @@ class Run {
     const from = this.#position.checkpoint.revision
     let pending = empty()
     let quietSince = from
-    for await (const batch of replica.source.changes(from, signal)) {
-      const events = eventsOf(batch, table.schemas.codec, test)
-      if (events.length > 0) {
-        pending = await this.#room(pending, events.length, { ...this.#position.checkpoint, revision: quietSince })
-        for (const event of events) this.#add(pending, event, batch.revision)
+    const asked = demandOn(table.log.streams.connection, checkpointDemandSubject(this.#options.stream))
+    const over = new AbortController()
+    const batches = replica.source.changes(from, AbortSignal.any([signal, over.signal]))
+    try {
+      const read = () => {
+        const result = batches.next()
+        result.catch(() => {}) // Told when it is waited for.
+        return result
       }
-      quietSince = batch.revision
-      const caughtUp = batch.revision >= replica.revision
-      const idleCheckpoint = batch.revision - this.#position.checkpoint.revision >= idleRevisions
-      if ((pending.messages.length > 0 && caughtUp) || idleCheckpoint) {
-        await this.#commit(pending, { ...this.#position.checkpoint, revision: batch.revision })
-        pending = empty()
-      } else if (caughtUp) {
-        this.#options.onProgress({ ...this.#position.checkpoint, revision: batch.revision })
+      let next = read()
+      for (;;) {
+        if (this.#position.checkpoint.revision < asked.revision && quietSince >= asked.revision) {
+          await this.#commit(pending, { ...this.#position.checkpoint, revision: quietSince })
+          pending = empty()
+        }
+        const result = await orDemand(next, asked)
+        if (signal.aborted) return
+        if (result === 'demand' || result === 'due') continue
+        if (result.done) return
+        const batch = result.value
+        const events = eventsOf(batch, table.schemas.codec, test)
+        if (events.length > 0) {
+          pending = await this.#room(pending, events.length, { ...this.#position.checkpoint, revision: quietSince })
+          for (const event of events) this.#add(pending, event, batch.revision)
+        }
+        quietSince = batch.revision
+        const caughtUp = quietSince >= replica.revision
+        const idle = quietSince - this.#position.checkpoint.revision >= idleRevisions
+        if ((pending.messages.length > 0 && caughtUp) || idle) {
+          await this.#commit(pending, { ...this.#position.checkpoint, revision: quietSince })
+          pending = empty()
+        } else if (caughtUp) {
+          this.#options.onProgress({ ...this.#position.checkpoint, revision: quietSince })
+        }
+        next = read()
       }
+    } finally {
+      // A generator returns only once its pending `next` is done.
+      over.abort()
+      asked.close()
+      await batches.return(undefined)
     }
   }
 

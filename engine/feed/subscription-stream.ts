@@ -11,6 +11,8 @@ import type { EventKind } from './event.ts'
 
 export const eventSubject = (stream: string): string => `${stream}.e`
 export const checkpointSubject = (stream: string): string => `${stream}.ckpt`
+/** No subject of the stream: on it a router is asked to write its checkpoint though there is no event to go with it. */
+export const checkpointDemandSubject = (stream: string): string => `_blasty.route.${stream}`
 
 /** How far the router has come. Written in one atomic batch with the events that it stands for. */
 export type Checkpoint = {

@@ -8,14 +8,15 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BlastyError } from '../../base/errors.ts'
+import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ChangeBatch } from '../replica/change.ts'
 import type { TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
 import { planCompaction } from './compaction.ts'
 import type { Action, AddFile } from './delta/actions.ts'
+import { removeAll } from './delta/clean-up.ts'
 import { commit } from './delta/commit.ts'
-import { packVectors, readVector } from './delta/deletion-vector.ts'
+import { packVectors, readVector, vectorFile } from './delta/deletion-vector.ts'
 import { type DeltaLake, dataPath, keyOfPath } from './delta/lake.ts'
 import { RowSet } from './delta/row-set.ts'
 import { advance, type LakeState } from './delta/state.ts'
@@ -54,6 +55,19 @@ const nothingRemoved = (time: number): Action => ({
     size: 0,
   },
 })
+
+/** Keys of the objects that a commit names for the first time. */
+function uploadedFor(actions: readonly Action[], { files }: LakeState, lake: DeltaLake): string[] {
+  return actions.flatMap(action => {
+    if ('cdc' in action) return [keyOfPath(lake, action.cdc.path)]
+    if (!('add' in action)) return []
+    const { path, deletionVector } = action.add
+    const vector = deletionVector === undefined ? undefined : vectorFile(deletionVector)
+    return [...(files.has(path) ? [] : [path]), ...(vector === undefined ? [] : [vector])].map(one =>
+      keyOfPath(lake, one),
+    )
+  })
+}
 
 /** Thrown when another archiver committed first: what it did has to be read before going on. */
 export class Superseded extends Error {
@@ -252,8 +266,17 @@ export class ArchiveRun {
     const { lake, now, places } = this.#options
     const version = this.#state.version + 1
     const timestamp = Math.max(now(), this.#state.timestamp + 1)
-    const outcome = await commit(lake, version, actions, { commitId: randomUUID(), operation, timestamp })
-    if (outcome.kind === 'taken') throw new Superseded(`version ${version} is another's`)
+    const options = { commitId: randomUUID(), operation, timestamp }
+    const outcome = await commit(lake, version, actions, options).catch(error => {
+      // The version is long past: the lake has gone on and cleaned up behind it.
+      if (!isBlastyError(error, 'LAKE_VERSION_EXPIRED')) throw error
+      return { kind: 'taken' } as const
+    })
+    if (outcome.kind === 'taken') {
+      // What was uploaded for it can never be committed, and what it holds may be about to be erased elsewhere.
+      await removeAll(lake, uploadedFor(actions, this.#state, lake)).catch(() => {})
+      throw new Superseded(`version ${version} is another's`)
+    }
     this.#state = await advance(lake, this.#state)
     if (this.#state.version !== version) throw new Superseded(`version ${this.#state.version} is there already`)
     places?.keepOnly(this.#state.files)

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Demand, orDemand } from '../../backends/streams/demand.ts'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
 import { holdsRecords } from '../log/log.ts'
@@ -14,8 +15,8 @@ import { commit } from './delta/commit.ts'
 import type { DeltaLake } from './delta/lake.ts'
 import { creationActions } from './delta/protocol.ts'
 import { type LakeState, readState } from './delta/state.ts'
-import { type Demand, demandOf, first } from './demand.ts'
-import { archivedRevision, epochsIn } from './files.ts'
+import { demandOf } from './demand.ts'
+import { archivedRevision, epochsIn, erasedRevision } from './files.ts'
 import { Places } from './places.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -120,7 +121,11 @@ async function archiveOnce(options: Work, demand: Demand, tell: (progress: Archi
   const scratch = join(directory, `run-${randomUUID()}`)
   await mkdir(scratch, { recursive: true })
   const places = table.keyed
-    ? new Places(directory, { tableUid: table.log.tableUid, epoch: table.log.epoch })
+    ? new Places(directory, {
+        tableUid: table.log.tableUid,
+        epoch: table.log.epoch,
+        erased: erasedRevision(state, table),
+      })
     : undefined
   let run: ArchiveRun | undefined
   try {
@@ -138,7 +143,7 @@ async function firstRow(table: Table, demand: Demand, pauseMillis: number, signa
   while (!signal.aborted) {
     if (await holdsRecords(table.log)) return
     const pause = sleep(pauseMillis, undefined, { signal }).catch(() => {})
-    await first(pause, demand, Number.POSITIVE_INFINITY)
+    await orDemand(pause, demand)
   }
 }
 

@@ -1,12 +1,12 @@
 /** The work of one archiver: it reads a log, and has what it read committed to the lake. */
 
+import { type Demand, orDemand } from '../../backends/streams/demand.ts'
 import { isBlastyError } from '../../base/errors.ts'
 import { type ChangeLog, logState } from '../log/log.ts'
 import { purgeLog } from '../log/retention.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { ArchiveRun } from './archive-run.ts'
 import type { ArchiveProgress, ArchiverOptions } from './archiver.ts'
-import { type Demand, first } from './demand.ts'
 import { liveRowsOf, rowsOf } from './files.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -87,9 +87,9 @@ export async function carry(
       }
       if (waiting.next !== undefined) startCommitting()
       const until = Math.min(purge, waiting.sealable ? due : Number.POSITIVE_INFINITY)
-      const result = await first(waiting.full ? undefined : next, demand, until - performance.now())
+      const result = await orDemand(waiting.full ? undefined : next, demand, until - performance.now())
       if (signal.aborted) return
-      if (result === 'due' || result === 'woken') continue
+      if (result === 'due' || result === 'demand') continue
       if (result.done) return
       await run.add(result.value)
       due = waiting.open ? Math.min(due, performance.now() + commitWindowMillis) : Number.POSITIVE_INFINITY

@@ -16,6 +16,13 @@ export function appIdOf({ log }: LakeOfLog): string {
   return `${appPrefix(log.stream)}${log.epoch}`
 }
 
+/** Under which name the lake says up to where its erasures are done: nothing that it names holds what they were of. */
+export const eraseAppIdOf = ({ log }: LakeOfLog): string => `${appPrefix(log.stream)}erase`
+
+/** The last revision whose erasures the lake has done; 0 when there were none. */
+export const erasedRevision = (state: Pick<LakeState, 'txns'>, table: LakeOfLog): number =>
+  state.txns.get(eraseAppIdOf(table))?.version ?? 0
+
 /** What names a log within its lake. */
 export type LakeOfLog = { readonly log: Pick<LogIdentity, 'stream' | 'epoch'> }
 

@@ -21,8 +21,12 @@ export class Places {
   readonly #paths = new Map<number, string>()
   #last = 0
 
-  constructor(directory: string, identity: { readonly tableUid: string; readonly epoch: number }) {
-    this.#root = openCacheStore(join(directory, 'places'), { format, ...identity })
+  /** `erased`: up to where the lake's erasures are done. What was noted before, keys that are to be forgotten among it, is dropped. */
+  constructor(
+    directory: string,
+    { erased = 0, ...identity }: { readonly tableUid: string; readonly epoch: number; readonly erased?: number },
+  ) {
+    this.#root = openCacheStore(join(directory, 'places'), { format, ...identity, ...(erased > 0 && { erased }) })
     this.#places = this.#root.openDB('places', binary)
     this.#files = this.#root.openDB('files', { encoding: 'string' })
     for (const { key, value } of this.#files.getRange()) this.#name(value, Number(key))

@@ -13,7 +13,7 @@ import type { DeltaLake } from './delta/lake.ts'
 import { Lease, leasedState } from './delta/leases.ts'
 import { type LakeState, readState } from './delta/state.ts'
 import { expiredRevision, expiryTime } from './expiry.ts'
-import { archivedRevision, firstRevisionOf, reachedRevision, schemaNumberOf } from './files.ts'
+import { archivedRevision, erasedRevision, firstRevisionOf, reachedRevision, schemaNumberOf } from './files.ts'
 import { downloadFile } from './objects.ts'
 import { ParquetFiles, type SourceFile } from './parquet.ts'
 import { firstVersionBeyond, markAt, revisionMark, stateAt } from './versions.ts'
@@ -24,6 +24,8 @@ export type LakeSnapshot = {
   readonly revision: number
   /** Of the lake. */
   readonly version: number
+  /** The last revision whose erasures the lake has done. */
+  readonly erased: number
   /** Each file with its live rows, which lies in the scratch folder until the next is asked for. */
   readonly files: () => AsyncGenerator<SourceFile>
   readonly parquet: ParquetFiles
@@ -51,7 +53,8 @@ export async function openSnapshot(
     const files = keyed
       ? state.files.values()
       : [...state.files.values()].sort((a, b) => firstRevisionOf(a) - firstRevisionOf(b))
-    return { version: state.version, revision: archivedRevision(state, table), files }
+    const revision = archivedRevision(state, table)
+    return { version: state.version, revision, erased: erasedRevision(state, table), files }
   })
 }
 
@@ -59,6 +62,7 @@ export async function openSnapshot(
 type Content = {
   readonly version: number
   readonly revision: number
+  readonly erased: number
   readonly files: Iterable<AddFile>
   readonly upTo?: number
 }
@@ -90,7 +94,12 @@ async function keyedContent(table: Table, revision: number, newest: LakeState): 
   const reached = state && reachedRevision(state, table)
   if (state === undefined || reached === undefined || reached > revision)
     throw await expired(table, `revision ${revision}`, newest)
-  return { version: state.version, revision: reached, files: state.files.values() }
+  return {
+    version: state.version,
+    revision: reached,
+    erased: erasedRevision(state, table),
+    files: state.files.values(),
+  }
 }
 
 /**
@@ -103,6 +112,7 @@ async function appendedContent(table: Table, revision: number, newest: LakeState
     version: state.version,
     // Nothing was appended between what a version holds and the next that takes rows out.
     revision: state === newest ? Math.min(revision, archivedRevision(newest, table)) : revision,
+    erased: 0,
     files: state.files.values().filter(file => firstRevisionOf(file) <= revision),
     upTo: revision,
   }
@@ -136,6 +146,7 @@ async function open(
     return {
       revision: content.revision,
       version: content.version,
+      erased: content.erased,
       files: () => liveFiles(table, lease, content, folder),
       parquet,
       close: async () => {

@@ -26,16 +26,19 @@ export type Settled = {
  * revision to be the last of its subject or, where `floor` is known and above it, purged. A refusal leads to `settleConditions`.
  */
 export function optimisticConditions(rows: readonly Encoded[], floor: Floor = { at: 0, below: 0 }): Settled {
-  const expectations = rows.map(({ condition }) => {
+  const expectations = rows.map(({ op, condition }) => {
+    if (op === 'erase') return 0
     if (condition === undefined) return undefined
     return condition.kind === 'absent' || condition.revision <= floor.below ? 0 : condition.revision
   })
-  return { expectations, floor: expectations.includes(0) ? floor.at : undefined }
+  const needsFloor = rows.some(({ op }, index) => op !== 'erase' && expectations[index] === 0)
+  return { expectations, floor: needsFloor ? floor.at : undefined }
 }
 
 /**
  * Reads the subjects of all conditional rows.
- * @throws ROW_EXISTS, REVISION_CONFLICT naming the first row whose condition does not hold
+ * @throws ROW_EXISTS, REVISION_CONFLICT naming the first row whose condition does not hold; MUTATION_ID_REUSED for an erasure whose id
+ * another has that is not done yet
  */
 export async function settleConditions(
   log: ChangeLog,
@@ -46,8 +49,13 @@ export async function settleConditions(
   // The floor first: if it moves afterwards, the batch that expects this one is refused and comes back here.
   const floor = (await lastRecord(log, log.subjects.floor))?.revision ?? 0
   const expectations: (Expectation | undefined)[] = []
+  let needsFloor = false
   for (const [index, row] of rows.entries()) {
     const { condition, key } = row
+    if (row.op === 'erase') {
+      expectations.push(await freeForErasure(log, row))
+      continue
+    }
     if (condition === undefined || key === undefined) {
       expectations.push(undefined)
       continue
@@ -61,8 +69,18 @@ export async function settleConditions(
     if (condition.kind === 'revision' && current !== condition.revision)
       throw conflict(index, condition.revision, current)
     expectations.push(last?.revision ?? 0)
+    needsFloor ||= last === undefined
   }
-  return { expectations, floor: expectations.includes(0) ? floor : undefined }
+  return { expectations, floor: needsFloor ? floor : undefined }
+}
+
+/** What to expect on the subject of an erasure: nothing, or what a batch that was torn left there. */
+async function freeForErasure(log: ChangeLog, { subject }: Encoded): Promise<Expectation> {
+  const last = await lastRecord(log, subject)
+  if (last === undefined) return 0
+  if (await isTorn(log, last)) return last.revision
+  const parsed = log.subjects.parse(subject)
+  throw new BlastyError('MUTATION_ID_REUSED', { id: parsed?.kind === 'erase' ? parsed.id : subject })
 }
 
 async function isTorn(log: ChangeLog, record: LastRecord): Promise<boolean> {

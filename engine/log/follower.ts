@@ -3,18 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
-import { type ChangeLog, type LogState, logState } from './log.ts'
+import { type ChangeLog, type LogState, wholeState } from './log.ts'
 import { batchPlaceOf, headOf, type LogBatch, type LogRecord } from './record.ts'
-
-/** Says whether every revision from `from` to `to` inclusive was erased on purpose. */
-export type HoleCheck = (from: number, to: number) => Promise<boolean>
 
 export type FollowOptions = {
   /** The last revision already applied; reading begins behind it. */
   readonly after: number
   readonly signal: AbortSignal
-  /** Without one, any gap is an error. */
-  readonly holes?: HoleCheck
 }
 
 /** Bounds of what is on its way: the server cuts off a client that has 64 MiB waiting for it. */
@@ -26,11 +21,11 @@ const maxBackoffMillis = 5_000
  * Follows the log until the signal is aborted (then it returns). Survives reconnects, restarts and deleted consumers.
  * @throws LOG_GAP when revisions are missing (reload from a snapshot), LOG_LOST, EPOCH_CHANGED, LOG_CORRUPT
  */
-export async function* follow(log: ChangeLog, { after, signal, holes }: FollowOptions): AsyncGenerator<LogBatch> {
+export async function* follow(log: ChangeLog, { after, signal }: FollowOptions): AsyncGenerator<LogBatch> {
   let applied = after
   for (let failures = 0; !signal.aborted; ) {
     try {
-      for await (const batch of followOnce(log, applied, signal, holes)) {
+      for await (const batch of followOnce(log, applied, signal)) {
         failures = 0
         yield batch
         applied = batch.revision
@@ -44,20 +39,15 @@ export async function* follow(log: ChangeLog, { after, signal, holes }: FollowOp
   }
 }
 
-async function* followOnce(
-  log: ChangeLog,
-  applied: number,
-  signal: AbortSignal,
-  holes: HoleCheck | undefined,
-): AsyncGenerator<LogBatch> {
-  const state = await logState(log)
+async function* followOnce(log: ChangeLog, applied: number, signal: AbortSignal): AsyncGenerator<LogBatch> {
+  const state = await wholeState(log)
   if (state.last < applied) {
     throw new BlastyError('LOG_LOST', {
       table: log.table,
       problem: `it ends at ${state.last}, ${applied} was read from it`,
     })
   }
-  if (state.first > applied + 1 && !(await holes?.(applied + 1, state.first - 1))) {
+  if (state.first > applied + 1) {
     throw new BlastyError('LOG_GAP', { table: log.table, from: applied, to: state.first })
   }
   const consumer: Consumer = await log.streams.client.consumers.get(log.stream, {
@@ -76,10 +66,9 @@ async function* followOnce(
     for await (const message of messages) {
       if (signal.aborted) return
       if (message.seq < expected) continue
-      if (message.seq > expected) {
-        const declared = records.length === 0 && (await holes?.(expected, message.seq - 1))
-        if (!declared) throw new BlastyError('LOG_GAP', { table: log.table, from: expected - 1, to: message.seq })
-      }
+      // What is missing was purged or erased, and the lake has what is left of it.
+      if (message.seq > expected)
+        throw new BlastyError('LOG_GAP', { table: log.table, from: expected - 1, to: message.seq })
       expected = message.seq + 1
       const place = batchPlaceOf(name => message.headers?.get(name))
       // A server that died while it stored a batch leaves the head of one. It was never acknowledged: nobody reads it.

@@ -54,18 +54,38 @@ export function logStreamConfig(options: {
   }
 }
 
-export type LogState = { readonly epoch: number; readonly first: number; readonly last: number; readonly bytes: number }
+export type LogState = {
+  readonly epoch: number
+  readonly first: number
+  readonly last: number
+  readonly bytes: number
+  /** Whether revisions between the first and the last are erased. */
+  readonly holes: boolean
+}
 
 /** Reads the stream's state from its leader. Throws LOG_LOST when the stream is gone, BACKEND_UNAVAILABLE when nobody answers. */
 export async function logState(log: ChangeLog): Promise<LogState> {
   const info = await asking(log, () => log.streams.admin.streams.info(log.stream))
   checkEpoch(log, info)
-  return { epoch: log.epoch, first: info.state.first_seq, last: info.state.last_seq, bytes: info.state.bytes }
+  const { first_seq: first, last_seq: last, bytes, num_deleted: deleted = 0 } = info.state
+  return { epoch: log.epoch, first, last, bytes, holes: deleted > 0 }
 }
 
 function checkEpoch(log: ChangeLog, { config }: StreamInfo): void {
   const epoch = Number(config.metadata?.[epochKey])
   if (epoch !== log.epoch) throw new BlastyError('EPOCH_CHANGED', { table: log.table, actual: epoch, given: log.epoch })
+}
+
+/**
+ * The state where `first` is the revision from which on the log is whole. Erasing leaves holes behind, and what lies before the last
+ * one is to be had from the lake alone.
+ */
+export async function wholeState(log: ChangeLog): Promise<LogState> {
+  const state = await logState(log)
+  if (!state.holes) return state
+  const info = await asking(log, () => log.streams.admin.streams.info(log.stream, { deleted_details: true }))
+  const last = (info.state.deleted ?? []).reduce((highest, hole) => Math.max(highest, hole), 0)
+  return { ...state, first: Math.max(info.state.first_seq, last + 1) }
 }
 
 /** Whether the log holds, or held, anything but announcements of schemas, wherever they stand in it. Throws as `logState` does. */
@@ -92,6 +112,8 @@ export type LastRecord = {
   readonly head: RecordHead
   readonly body: Uint8Array
   readonly place: BatchPlace | undefined
+  /** When it was stored, in milliseconds since 1970. */
+  readonly storedAt: number
 }
 
 /** The last record of a subject, read from the leader; undefined when the log holds none. */
@@ -101,12 +123,13 @@ export async function lastRecord(log: ChangeLog, subject: string): Promise<LastR
   const head = headOf(name => message.header?.get(name))
   if (typeof head === 'string')
     throw new BlastyError('LOG_CORRUPT', { table: log.table, revision: message.seq, problem: head })
-  return { revision: message.seq, head, body: message.data, place: batchPlaceOf(name => message.header?.get(name)) }
+  const place = batchPlaceOf(name => message.header?.get(name))
+  return { revision: message.seq, head, body: message.data, place, storedAt: message.time.getTime() }
 }
 
 /**
  * Whether the batch that a record belongs to was stored whole, or torn by a server that died. `open`: its end is the end of the
- * log, so that nobody can tell yet.
+ * log, so that nobody can tell yet. Where records behind it are erased it is never said to be whole: a replica knows.
  */
 export async function batchFate(log: ChangeLog, { revision, place }: LastRecord): Promise<'whole' | 'torn' | 'open'> {
   if (place === undefined || place.last) return 'whole'
@@ -119,6 +142,12 @@ export async function batchFate(log: ChangeLog, { revision, place }: LastRecord)
     else end = middle
   }
   return (await placeAt(log, end + 1)) === undefined ? 'open' : 'torn'
+}
+
+/** Subjects that the log holds records of, among those that a filter lets through. */
+export async function subjectsIn(log: ChangeLog, filter: string): Promise<string[]> {
+  const info = await asking(log, () => log.streams.admin.streams.info(log.stream, { subjects_filter: filter }))
+  return Object.keys(info.state.subjects ?? {})
 }
 
 /** The message of a sequence, if there is one, with its place in a batch. */

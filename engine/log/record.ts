@@ -3,7 +3,7 @@
  *
  * Headers: `Blasty-Record: <version> <schema number> <operation>`, `Blasty-Principal`. Bodies:
  * put: the whole row after the change · delete: the key columns · append: a JSON array of rows ·
- * mark: {count, hash} · schema: {number} · floor, expire: {revision} · guard, tick: {}.
+ * mark: {count, hash} · schema: {number} · floor, expire: {revision} · erase: {id, keys} · guard, tick: {}.
  * A record of a later version or an unknown operation is never skipped: the reader stops.
  */
 
@@ -12,7 +12,17 @@ export const formatVersion = 1
 /** Between the rows of an append, which all stand on one line: nobody needs to tell them apart without parsing them. */
 export const rowSeparator = Buffer.from(',')
 
-export type Operation = 'put' | 'delete' | 'append' | 'mark' | 'schema' | 'floor' | 'expire' | 'guard' | 'tick'
+export type Operation =
+  | 'put'
+  | 'delete'
+  | 'append'
+  | 'mark'
+  | 'schema'
+  | 'floor'
+  | 'expire'
+  | 'erase'
+  | 'guard'
+  | 'tick'
 
 const operations: ReadonlySet<string> = new Set<Operation>([
   'put',
@@ -22,6 +32,7 @@ const operations: ReadonlySet<string> = new Set<Operation>([
   'schema',
   'floor',
   'expire',
+  'erase',
   'guard',
   'tick',
 ])
@@ -44,6 +55,9 @@ export type LogBatch = {
   readonly commitTime: number
   readonly records: readonly LogRecord[]
 }
+
+/** Whether a batch asks that rows be erased. */
+export const erases = ({ records }: LogBatch): boolean => records.some(({ operation }) => operation === 'erase')
 
 const recordHeader = 'Blasty-Record'
 const principalHeader = 'Blasty-Principal'

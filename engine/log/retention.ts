@@ -1,6 +1,7 @@
 /** Purging what the lake holds from the log, once it has been there long enough or its room is needed. */
 
 import { reason } from '../../backends/streams/connect.ts'
+import { nextMessage } from '../../backends/streams/messages.ts'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { raiseFloor } from './control.ts'
 import type { ChangeLog } from './log.ts'
@@ -38,9 +39,10 @@ export async function purgeLog(
     // The first sequence of a log that was never written is 0.
     const first = Math.max(1, state.first_seq)
     if (last < first) return undefined
-    const upTo = await lastBefore(log, first, last, now - seconds * 1000)
-    if (upTo === undefined) return undefined
-    await declare(log, upTo)
+    const old = await lastBefore(log, first, last, now - seconds * 1000)
+    const upTo = old === undefined ? undefined : await beforeErasures(log, old)
+    if (upTo === undefined || upTo < first) return undefined
+    await declareFloor(log, upTo)
     await admin.streams.purge(log.stream, { seq: upTo + 1 })
     return upTo
   } catch (error) {
@@ -54,8 +56,8 @@ export async function purgeLog(
   }
 }
 
-/** A full log refuses the floor too; it is given just the room for it, until the purge has made some. */
-async function declare(log: ChangeLog, revision: number): Promise<void> {
+/** Raises the floor. A full log refuses that too; it is given just the room for it, until the purge has made some. */
+export async function declareFloor(log: ChangeLog, revision: number): Promise<void> {
   try {
     await raiseFloor(log, revision)
   } catch (error) {
@@ -77,13 +79,32 @@ async function lastBefore(log: ChangeLog, first: number, last: number, millis: n
   let high = last
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
-    const message = await log.streams.admin.streams.getMessage(log.stream, { seq: middle })
+    const message = await firstFrom(log, middle)
     if (message !== null && message.time.getTime() < millis) low = middle
     else high = middle - 1
   }
   if (low < first) return undefined
-  const message = await log.streams.admin.streams.getMessage(log.stream, { seq: low })
-  const place = message === null ? undefined : batchPlaceOf(name => message.header?.get(name))
-  const end = place === undefined || place.last ? low : low - place.sequence
+  // Whether a batch ends there tells the next record, since the one there may be erased.
+  const next = await firstFrom(log, low + 1)
+  const place = next === null ? undefined : batchPlaceOf(name => next.header?.get(name))
+  const end = next === null || place === undefined ? low : Math.min(low, next.seq - place.sequence)
   return end < first ? undefined : end
+}
+
+/** The first record from a revision on that is not erased. */
+const firstFrom = ({ streams, stream, subjects }: ChangeLog, revision: number) =>
+  nextMessage(streams, stream, subjects.all, revision)
+
+/** The revision up to which may be purged so that every erasure that is not done yet stays in the log: nothing else knows of it. */
+async function beforeErasures(log: ChangeLog, upTo: number): Promise<number> {
+  const pending = await firstErasure(log)
+  return pending === undefined ? upTo : Math.min(upTo, pending - 1)
+}
+
+/** Where the batch of the first erasure begins that the log holds; undefined when there is none. */
+async function firstErasure(log: ChangeLog): Promise<number | undefined> {
+  const message = await nextMessage(log.streams, log.stream, log.subjects.erasures, 1)
+  if (message === null) return undefined
+  const place = batchPlaceOf(name => message.header?.get(name))
+  return message.seq - (place?.sequence ?? 1) + 1
 }

@@ -19,6 +19,8 @@ export type SubjectKind =
   | { readonly kind: 'control'; readonly name: string }
   /** The revision below which the log may have been purged. */
   | { readonly kind: 'floor' }
+  /** The record of an erasure, by its id. */
+  | { readonly kind: 'erase'; readonly id: string }
 
 export type Subjects = {
   /** Every subject of the log, for the stream's configuration. */
@@ -28,6 +30,10 @@ export type Subjects = {
   readonly key: (key: Buffer) => string
   readonly marker: (principal: string, mutationId: string) => string
   readonly control: (name: 'schema' | 'expire' | 'tick' | 'guard') => string
+  /** The record of an erasure; its id is a token of letters, digits, `-` and `_`. */
+  readonly erase: (id: string) => string
+  /** The records of all erasures, as a filter. */
+  readonly erasures: string
   /** Reads a subject back, of any epoch: a log may have gone on in another. Undefined for one that is not of this log's format. */
   readonly parse: (subject: string) => SubjectKind | undefined
 }
@@ -52,6 +58,8 @@ export function subjectsOf(stream: string, tableUid: string, epoch: number): Sub
       return `${prefix}m.${hash}`
     },
     control: name => `${prefix}c.${name}`,
+    erase: id => `${prefix}erase.${id}`,
+    erasures: `${prefix}erase.*`,
     parse: subject => {
       const epochEnd = subject.indexOf('.', stream.length + 1)
       if (epochEnd < 0 || !subject.startsWith(`${stream}.`)) return undefined
@@ -60,6 +68,7 @@ export function subjectsOf(stream: string, tableUid: string, epoch: number): Sub
       if (rest.startsWith('h.')) return { kind: 'row', key: undefined }
       if (rest === 'a') return { kind: 'rows' }
       if (rest.startsWith('m.')) return { kind: 'marker' }
+      if (rest.startsWith('erase.')) return { kind: 'erase', id: rest.slice(6) }
       if (rest.startsWith('c.')) return { kind: 'control', name: rest.slice(2) }
       return rest === 'floor' ? { kind: 'floor' } : undefined
     },

@@ -10,6 +10,7 @@ import type { KeyEncoder } from '../schema/key.ts'
 import type { Row } from '../schema/schema.ts'
 import { type Expectation, optimisticConditions, settleConditions } from './conditions.ts'
 import type { Floor } from './control.ts'
+import { eraseBody } from './erasures.ts'
 import { groupCommit } from './group.ts'
 import { type ChangeLog, logState } from './log.ts'
 import { markerBody, payloadHash, readMarker } from './marker.ts'
@@ -67,6 +68,11 @@ export type RevisionLookup = (key: Buffer, minRevision: number, signal: AbortSig
 export type LogWriter = {
   /** Throws REVISION_CONFLICT, ROW_EXISTS, MUTATION_ID_REUSED, LOG_FULL, OUTCOME_UNKNOWN, BACKEND_UNAVAILABLE, limits of size. */
   readonly write: (changes: readonly RowChange[], options: WriteOptions) => Promise<Committed>
+  /**
+   * Asks that rows be erased: deletes them, and leaves the record by which every store forgets what they ever were. Whoever asks again
+   * with the same id is answered alike; the id is a token of letters, digits, `-` and `_`. Throws MUTATION_ID_REUSED for other keys.
+   */
+  readonly erase: (id: string, keys: readonly Row[], options: Omit<WriteOptions, 'mutationId'>) => Promise<Committed>
   /** Appends rows to a Table without a key. */
   readonly append: (rows: readonly Row[], options: WriteOptions) => Promise<Committed>
   /** Appends rows that are packed already, at least one. */
@@ -208,6 +214,12 @@ export function logWriter(
       if (changes.length === 0)
         throw new BlastyError('INVALID_ARGUMENT', { field: 'mutations', problem: 'must not be empty' })
       return grouped(encode(changes), options)
+    },
+    erase: (id, keys, options) => {
+      const tombstones = encode(keys.map(row => ({ op: 'delete', row })))
+      const body = eraseBody({ id, keys: tombstones.flatMap(({ key }) => key ?? []) })
+      const record = { op: 'erase', subject: log.subjects.erase(id), body } as const
+      return commit([...tombstones, record], { ...options, mutationId: `erase ${id}` })
     },
     append: (rows, options) => {
       if (rows.length === 0)

@@ -85,6 +85,29 @@ export type SubscriptionReport = {
   readonly error?: string
 }
 
+/** How far the stores of a Table are with forgetting what was asked to be erased: the newest erasures. */
+export type ErasuresReport = {
+  readonly kind: 'erasures'
+  readonly tableUid: string
+  readonly worker: string
+  readonly erasures: readonly {
+    readonly id: string
+    readonly revision: number
+    /** Times are RFC 3339. */
+    readonly requestedTime: string
+    /** How many. */
+    readonly keys: number
+    readonly stores: readonly {
+      readonly name: string
+      readonly state: 'Waiting' | 'Done'
+      readonly reason?: string
+      readonly until?: string
+    }[]
+    readonly completedTime?: string
+  }[]
+  readonly error?: string
+}
+
 export type Report =
   | MemberReport
   | ServedReport
@@ -93,6 +116,7 @@ export type Report =
   | ExpiryReport
   | IndexReport
   | SubscriptionReport
+  | ErasuresReport
 
 export type Reports = {
   /** Says something until it is said otherwise, withdrawn, or this process dies. */
@@ -132,6 +156,8 @@ function keyOf(report: Report): string {
       return `lake.${report.tableUid}`
     case 'expiry':
       return `expiry.${report.tableUid}`
+    case 'erasures':
+      return `erasures.${report.tableUid}`
     case 'index':
       return `index.${report.indexUid}`
     case 'subscription':

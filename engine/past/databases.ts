@@ -256,11 +256,12 @@ async function bytesIn(folder: string): Promise<number> {
 }
 
 function keyOf(namespace: string, tables: readonly PastTable[]): string {
-  const parts = tables.map(({ table: { descriptor, schemas }, revision }) => [
+  const parts = tables.map(({ table: { descriptor, schemas, erasures }, revision }) => [
     descriptor.name,
     descriptor.uid,
     descriptor.epoch,
     schemas.current.number,
+    erasures,
     revision,
   ])
   return JSON.stringify([namespace, ...parts])

@@ -19,7 +19,7 @@ import { uploadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
 import { committedTag } from '../lake/versions.ts'
 import { expireRows, loggedExpiry, raiseFloor } from '../log/control.ts'
-import { type ChangeLog, changeLog, epochKey, logState } from '../log/log.ts'
+import { type ChangeLog, changeLog, epochKey, wholeState } from '../log/log.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
 import { archiveToEnd } from './archive-to-end.ts'
@@ -55,7 +55,7 @@ const removedAtOnce = 1000
  */
 export async function makeLakeAnew(options: NewLakeOptions): Promise<NewLake> {
   const { table, served, reopen, signal } = options
-  const { first } = await logState(table.log)
+  const { first } = await wholeState(table.log)
   if (served !== undefined && served.revision + 1 < first) {
     const problem = `the rows are of revision ${served.revision}, the log begins at ${first}`
     throw new BlastyError('INVALID_ARGUMENT', { field: 'facade', problem })

@@ -5,7 +5,7 @@ import { readState } from '../lake/delta/state.ts'
 import { archivedRevision } from '../lake/files.ts'
 import { declaredFloor, revisionIn } from '../log/control.ts'
 import { follow } from '../log/follower.ts'
-import { logState, readableEnd } from '../log/log.ts'
+import { readableEnd, wholeState } from '../log/log.ts'
 import type { LogBatch, LogRecord } from '../log/record.ts'
 import type { Row } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
@@ -37,7 +37,7 @@ export async function compareLog(
   seen: RowDigests,
   { archived, report, signal }: LogOptions,
 ): Promise<LogLook> {
-  const { first } = await logState(table.log)
+  const { first } = await wholeState(table.log)
   const end = await readableEnd(table.log)
   if (first > archived + 1) await refusePurged(table, first)
   if (first > archived + 1) report.differs(`the log begins at revision ${first} and the lake ends at ${archived}`)

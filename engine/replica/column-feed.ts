@@ -37,6 +37,7 @@ export class ColumnFeed {
   readonly #stop = new AbortController()
   readonly #waiters = new Set<Waiter>()
   readonly #feeding: Promise<void>
+  readonly #unsubscribe: () => void
   #ticking: Promise<void> | undefined
   #saving: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -48,14 +49,17 @@ export class ColumnFeed {
     this.#table = table
     this.#options = options
     this.#schema = table.schema
+    this.#unsubscribe = options.sql.onRenewal(() => this.#fail(loadedAnew(options)))
     this.#feeding = this.#feed().catch(error => this.#fail(error))
   }
 
   static async start(options: ColumnFeedOptions): Promise<ColumnFeed> {
     const connection = await options.sql.connect()
+    const generation = options.sql.generation()
     try {
       const table = await ColumnTable.open(connection, options.identity, options.schemas)
       if (table.revision < (await options.load.base())) await loadColumns(table, options)
+      if (options.sql.generation() !== generation) throw loadedAnew(options)
       return new ColumnFeed(table, options)
     } catch (error) {
       connection.closeSync()
@@ -92,6 +96,7 @@ export class ColumnFeed {
 
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#unsubscribe()
     clearTimeout(this.#timer)
     const { name } = this.#options.identity
     this.#failure ??= new BlastyError('TABLE_NOT_READY', { table: name, reason: 'its replica was closed' })
@@ -166,6 +171,9 @@ export class ColumnFeed {
     this.#options.onFailure(error)
   }
 }
+
+const loadedAnew = ({ identity: { name } }: ColumnFeedOptions) =>
+  new BlastyError('TABLE_NOT_READY', { table: name, reason: 'its columns are loaded anew' })
 
 /** Takes a snapshot in place of the columns, when there is one that is newer; else the changes are read one by one. */
 async function loadColumns(table: ColumnTable, { load, schemas, sql }: ColumnFeedOptions): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { BlastyError } from '../../base/errors.ts'
 import { type LakeSnapshot, readingSnapshot } from '../lake/snapshot.ts'
-import { type ChangeLog, logState } from '../log/log.ts'
+import { type ChangeLog, wholeState } from '../log/log.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { type ChangeBatch, StoredRow } from './change.ts'
 import type { LoadedRow, RowStore } from './row-store.ts'
@@ -20,16 +20,37 @@ export type Recovery = {
 type Recovering = { readonly log: ChangeLog; readonly schemas: Schemas; readonly recovery?: Recovery }
 
 /**
- * Makes sure that the log goes on where the rows end: when it begins later, they are loaded from the lake.
+ * Makes sure that the log goes on where the rows end: when it begins later, they are loaded from the lake. So they are when rows were
+ * erased of which the store still holds something, as soon as the lake has come that far. Returns whether
+ * rows were erased since the store was filled, of which other caches may hold something too.
  * @throws LOG_GAP when the lake does not reach the log either
  */
-export async function recoverRows(rows: RowStore, { log, schemas, recovery }: Recovering): Promise<void> {
-  const { first } = await logState(log)
-  if (rows.revision() + 1 >= first) return
+export async function recoverRows(rows: RowStore, { log, schemas, recovery }: Recovering): Promise<boolean> {
+  const { first } = await wholeState(log)
+  const behind = rows.revision() + 1 < first
+  if (!behind && rows.erased() === 0) return false
+  const reaching = Math.max(first, rows.erased() + 1)
+  const [before, passed] = [rows.revision(), rows.erased()]
+  let erased = false
   await readingSnapshot(
-    () => reachingSnapshot(log, first, recovery),
-    snapshot => rows.load(loadedRows(snapshot, schemas), snapshot.revision),
+    () => (behind ? reachingSnapshot(log, first, recovery) : snapshotIfReaching(reaching, recovery)),
+    async snapshot => {
+      await rows.load(loadedRows(snapshot, schemas), snapshot.revision)
+      erased = before > 0 && (passed > 0 || snapshot.erased > before)
+    },
   )
+  return erased
+}
+
+/** The newest snapshot, unless the log would have to go on before `reaching`. */
+async function snapshotIfReaching(
+  reaching: number,
+  recovery: Pick<Recovery, 'snapshot'> | undefined,
+): Promise<LakeSnapshot | undefined> {
+  const snapshot = await recovery?.snapshot()
+  if (snapshot === undefined || snapshot.revision + 1 >= reaching) return snapshot
+  await snapshot.close()
+  return undefined
 }
 
 /** A snapshot behind which the log holds everything. */

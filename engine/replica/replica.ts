@@ -4,6 +4,7 @@ import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { loggedExpiry } from '../log/control.ts'
 import { follow } from '../log/follower.ts'
 import { type ChangeLog, logState, readableEnd } from '../log/log.ts'
+import { erases } from '../log/record.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { appendedBatch, type ChangeBatch, type StoredRow } from './change.ts'
 import { ColumnFeed } from './column-feed.ts'
@@ -25,6 +26,10 @@ export type ReplicaOptions = {
   readonly recovery?: Recovery
   /** Told when the replica can no longer follow; it must be closed and opened anew. */
   readonly onFailure: (error: unknown) => void
+  /** Told when rows are erased, or may have been while nobody looked: what was made of them elsewhere must not be used any more. */
+  readonly onErased?: () => void
+  /** How far the lake is known to be. */
+  readonly archived?: number
 }
 
 const pageBytes = 1024 * 1024
@@ -39,6 +44,9 @@ export class TableReplica {
   readonly #rows: RowStore | undefined
   readonly #stop: AbortController
   readonly #following: Promise<void>
+  readonly #options: ReplicaOptions
+  #forgotten = false
+  #archived: number
   #columns: ColumnFeed | undefined
   #expired: number
 
@@ -50,6 +58,8 @@ export class TableReplica {
   ) {
     this.openedAt = openedAt
     this.#expired = expired
+    this.#options = options
+    this.#archived = options.archived ?? 0
     this.#table = options.log.table
     this.#rows = rows
     this.source = source
@@ -63,7 +73,10 @@ export class TableReplica {
     const { recovery } = options
     const last = await readableEnd(log)
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
-    if (rows !== undefined) await recoverRows(rows, options)
+    if (rows !== undefined && (await recoverRows(rows, options))) {
+      options.onErased?.()
+      sql?.renew().catch(() => {}) // Who connects is told.
+    }
     const source = rows
       ? new ChangeSource(rows.revision(), (after, until, signal) =>
           keptChanges(log.table, rows, after, until, signal, recovery),
@@ -128,7 +141,22 @@ export class TableReplica {
 
   /** What the lake holds need not be kept here for ever. */
   noteArchived(revision: number): void {
-    this.#rows?.trim(revision, maxRingBytes)
+    if (this.#rows === undefined || this.#stop.signal.aborted) return
+    this.#archived = Math.max(this.#archived, revision)
+    this.#rows.trim(revision, maxRingBytes)
+    const erased = this.#rows.erased()
+    if (erased > 0 && revision >= erased) this.#forget()
+  }
+
+  /** Gives up the files, in which rows that were erased still are; the next replica is loaded from the lake. */
+  #forget(): void {
+    if (this.#forgotten) return
+    this.#forgotten = true
+    const reason = 'rows were erased, and its replica is loaded anew'
+    const error = new BlastyError('TABLE_NOT_READY', { table: this.#table, reason })
+    this.#options.sql?.renew().catch(() => {}) // Who connects is told.
+    this.source.fail(error)
+    this.#options.onFailure(error)
   }
 
   /** Ends everybody who reads from it with TABLE_NOT_READY. */
@@ -150,14 +178,17 @@ export class TableReplica {
     return this.#rows
   }
 
-  async #follow({ log, schemas, recovery, onFailure }: ReplicaOptions): Promise<void> {
+  async #follow({ log, schemas, recovery, onFailure, onErased }: ReplicaOptions): Promise<void> {
     try {
       for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
         const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
         if (newest > schemas.current.number) await schemas.reach(newest)
         const changed = this.#rows?.apply(batch, schemas.codec, schemas.encodeKey) ?? appendedBatch(batch)
         this.#expired = Math.max(this.#expired, changed.expired ?? 0)
+        if (erases(batch)) onErased?.()
         this.source.push(changed)
+        // The lake may have been told of before this process came so far.
+        if (erases(batch) && this.#archived >= batch.revision) this.#forget()
       }
     } catch (error) {
       if (this.#stop.signal.aborted) return

@@ -3,9 +3,10 @@
  * A batch is one transaction. The files are a cache: anything doubtful is thrown away and read again from the log.
  */
 
+import { rmSync } from 'node:fs'
 import type { Database } from 'lmdb'
 import { BlastyError } from '../../base/errors.ts'
-import type { LogBatch } from '../log/record.ts'
+import { erases, type LogBatch } from '../log/record.ts'
 import type { KeyEncoder } from '../schema/key.ts'
 import type { KeyRange } from '../schema/key-range.ts'
 import type { RowCodec } from '../schema/rows.ts'
@@ -51,7 +52,12 @@ export type RowStore = {
   readonly base: () => number
   /** Batches behind `after`, oldest first, about `maxBytes` of them. `after` must not lie before `base`. */
   readonly changes: (after: number, maxBytes: number) => ChangeBatch[]
-  /** Takes the rows of a snapshot in place of everything. One that breaks off leaves an empty store when it is opened again. */
+  /** The last batch applied that asks for an erasure: what these files hold of earlier rows must go. 0 when there was none. */
+  readonly erased: () => number
+  /**
+   * Takes the rows of a snapshot in place of everything, in new files: nothing is left of what the store held. One that breaks off
+   * leaves an empty store when it is opened again.
+   */
   readonly load: (parts: AsyncIterable<readonly LoadedRow[]>, revision: number) => Promise<void>
   /** Drops the oldest batches up to `revision` while the ring takes more than `maxBytes` on disk. */
   readonly trim: (revision: number, maxBytes: number) => void
@@ -78,15 +84,20 @@ function ringKey(revision: number): Buffer {
 
 /** `table` is `namespace/name`, for messages. */
 export function openRowStore(path: string, identity: RowStoreIdentity, table: string): RowStore {
-  const root = openCacheStore(path, { format, ...identity })
-  const rows: Database<Buffer, Buffer> = root.openDB('rows', binary)
-  const ring: Database<Buffer, Buffer> = root.openDB('ring', binary)
+  const open = () => {
+    const root = openCacheStore(path, { format, ...identity })
+    const rows: Database<Buffer, Buffer> = root.openDB('rows', binary)
+    const ring: Database<Buffer, Buffer> = root.openDB('ring', binary)
+    return { root, rows, ring }
+  }
+  let { root, rows, ring } = open()
   // A snapshot that was not loaded to its end is no state of the Table.
   if (root.getBinary('loading') !== undefined) {
     rows.clearSync()
     ring.clearSync()
-    for (const name of ['revision', 'base', 'loading']) root.removeSync(name)
+    for (const name of ['revision', 'base', 'loading', 'erased']) root.removeSync(name)
   }
+  let erased = Number(root.getBinary('erased')?.toString() ?? 0)
   let revision = Number(root.getBinary('revision')?.toString() ?? 0)
   let base = Number(root.getBinary('base')?.toString() ?? 0)
   let count = rows.getCount()
@@ -126,7 +137,9 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
       if (changes.length > 0 || schema > lastSchema)
         ring.putSync(ringKey(batch.revision), Buffer.concat(entries), { append: true })
       root.putSync('revision', Buffer.from(String(batch.revision)))
+      if (erases(batch)) root.putSync('erased', Buffer.from(String(batch.revision)))
     })
+    if (erases(batch)) erased = batch.revision
     count += delta
     lastSchema = Math.max(lastSchema, schema)
     revision = batch.revision
@@ -182,11 +195,16 @@ export function openRowStore(path: string, identity: RowStoreIdentity, table: st
       return snapshot
     },
     base: () => base,
+    erased: () => erased,
     load: async (parts, at) => {
       checkOpen(!closed)
+      // Pages that are free still hold what was in them.
+      for (const snapshot of [...snapshots]) snapshot.close()
+      await root.close()
+      rmSync(path, { recursive: true, force: true })
+      ;({ root, rows, ring } = open())
+      erased = 0
       root.putSync('loading', Buffer.from('1'))
-      rows.clearSync()
-      ring.clearSync()
       for await (const part of parts) {
         checkOpen(!closed)
         root.transactionSync(() => {

@@ -6,6 +6,7 @@
  * those whose writes must be on it.
  */
 
+import { existsSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance, type DuckDBMaterializedResult } from '@duckdb/node-api'
 import { lockdownStatements } from '../sql/lockdown.ts'
@@ -32,6 +33,15 @@ export type SqlDatabase = {
    * checkpoint, makes one. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
    */
   readonly merged: (bytes: number) => Promise<void>
+  /** Another number from each renewal on: who connects behind one finds a Table only when its feed has filled it again. */
+  readonly generation: () => number
+  /** Told when the file is about to be begun anew, which waits for the connections of all who are told. Returns how to be told no more. */
+  readonly onRenewal: (listener: () => void) => () => void
+  /**
+   * Begins the file anew: what was deleted in it is still in its bytes. Every Table in it has to be filled again, and new connections
+   * wait until the last old one is closed. A process that ends before does so when it next opens the file.
+   */
+  readonly renew: () => Promise<void>
   /** Makes a checkpoint too. */
   readonly close: () => void
 }
@@ -47,22 +57,67 @@ const checkpointBytes = 64 * 1024 * 1024
 /** The name of the file in the instance. */
 const catalog = 'columns'
 
-/** Opens the instance at `path`; a file that does not open is a broken cache and is made anew. */
+/** Opens the instance at `path`; a file that does not open is a broken cache and is made anew, as is one whose renewal was broken off. */
 export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<SqlDatabase> {
-  const instance = await open(path, limits).catch(async () => {
-    await Promise.all([path, `${path}.wal`].map(file => rm(file, { force: true })))
-    return open(path, limits)
-  })
+  const marker = `${path}.renew`
+  const openAnew = async () => {
+    await removeFiles(path)
+    const opened = await open(path, limits)
+    await rm(marker, { force: true })
+    return opened
+  }
+  let instance: DuckDBInstance | undefined = existsSync(marker)
+    ? await openAnew()
+    : await open(path, limits).catch(openAnew)
+  const connections = new OpenConnections()
+  const listeners = new Set<() => void>()
+  let generation = 0
+  let renewing: Promise<void> | undefined
+  let closed = false
   let unsaved = 0
+
+  /** Opens a connection to what the file is now, or will be when its renewal is over. */
+  const opened = async <T>(
+    open: (instance: DuckDBInstance) => Promise<T>,
+    connectionOf: (opened: T) => DuckDBConnection,
+  ) => {
+    await renewing
+    // A renewal that failed is tried again.
+    if (instance === undefined && !closed) await renew()
+    const current = instance
+    if (current === undefined) throw new Error('the instance is closed')
+    return connections.counted(() => open(current), connectionOf)
+  }
+  const connected = () => opened(connect, connection => connection)
+  const beginAnew = async () => {
+    await connections.none()
+    if (closed) return
+    instance?.closeSync()
+    instance = undefined
+    instance = await openAnew()
+  }
+  const renew = () => {
+    if (renewing !== undefined) return renewing
+    // Before anything else: a process that ends in the midst of it begins with a new file.
+    writeFileSync(marker, '')
+    generation++
+    renewing = beginAnew().finally(() => {
+      renewing = undefined
+    })
+    renewing.catch(() => {}) // Whoever connects is told.
+    for (const listener of [...listeners]) listener()
+    return renewing
+  }
   return {
-    connect: () => connect(instance),
-    read: () => read(instance),
+    connect: connected,
+    read: () => opened(read, ({ connection }) => connection),
     merged: async bytes => {
       unsaved += bytes
-      if (unsaved < checkpointBytes) return
+      // There is nothing to save of a file that goes, and who waits for its end must not wait for another.
+      if (unsaved < checkpointBytes || renewing !== undefined) return
       const saved = unsaved
       unsaved = 0
-      const connection = await connect(instance)
+      const connection = await connected()
       try {
         await connection.run(`CHECKPOINT ${catalog}`)
       } catch {
@@ -71,7 +126,62 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
         connection.closeSync()
       }
     },
-    close: () => instance.closeSync(),
+    generation: () => generation,
+    onRenewal: listener => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    renew,
+    close: () => {
+      closed = true
+      connections.giveUp()
+      instance?.closeSync()
+      instance = undefined
+    },
+  }
+}
+
+const removeFiles = (path: string) => Promise.all([path, `${path}.wal`].map(file => rm(file, { force: true })))
+
+/** How many connections are in use, and the word that none is any more. */
+class OpenConnections {
+  #open = 0
+  #wake: (() => void) | undefined
+
+  /** Counts a connection from before it is opened until it is closed. */
+  async counted<T>(open: () => Promise<T>, connectionOf: (opened: T) => DuckDBConnection): Promise<T> {
+    this.#open++
+    let counts = true
+    const end = () => {
+      if (counts && --this.#open === 0) this.#wake?.()
+      counts = false
+    }
+    try {
+      const opened = await open()
+      const connection = connectionOf(opened)
+      const close = connection.closeSync.bind(connection)
+      connection.closeSync = () => {
+        close()
+        end()
+      }
+      return opened
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  /** Resolves when none is open. */
+  none(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
+  }
+
+  /** Nobody waits any more. */
+  giveUp(): void {
+    this.#wake?.()
   }
 }
 

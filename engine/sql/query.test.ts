@@ -225,6 +225,7 @@ test('a client that does not read holds neither a turn nor a connection past the
   const admission = new Admission({ running: 1, waiting: 0 })
   let closed = 0
   const counted: SqlDatabase = {
+    ...sql,
     close: () => {},
     merged: async () => {},
     connect: () => sql.connect(),

@@ -78,13 +78,19 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
   let forget: (() => void) | undefined
   try {
     const database = await options.database(tables, signal)
+    const generation = database.generation()
     await Promise.all(tables.map(table => options.freshen(table, signal)))
     const leave = await options.admit(signal)
     forget = options.memory.enter(() => exhausted.abort())
     const { format, maxRows } = options
     const views = [...(options.views ?? [])].map(([table, select]): View => ({ table, select: select(table, columns) }))
     const statement = { text, tables, values, format, maxRows, views }
-    yield* inTurn(database, leave, signal, reading => stream(reading, statement))
+    yield* inTurn(database, leave, signal, async function* (reading) {
+      // What was fresh in the file before may not be in this one yet.
+      if (database.generation() !== generation)
+        throw new BlastyError('TABLE_NOT_READY', { table: tables.join(', '), reason: 'its columns are loaded anew' })
+      yield* stream(reading, statement)
+    })
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (timeout.aborted)

@@ -133,7 +133,7 @@ describe('a gRPC server', () => {
   })
 
   it('refuses a message above the limit and names both sizes', async () => {
-    server.add(MutationService, { write: async () => ({}), import: unused, ingest: unused })
+    server.add(MutationService, { write: async () => ({}), erase: unused, import: unused, ingest: unused })
     await assert.rejects(
       client.service(MutationService).write({ mutationId: 'x'.repeat(100_001) }),
       failsWith({ status: 'RESOURCE_EXHAUSTED', message: 'Received message larger than max (100005 vs 100000)' }),

@@ -131,6 +131,7 @@ describe('streams of a gRPC server', () => {
   it('runs both directions at once', async () => {
     server.add(MutationService, {
       write: unused,
+      erase: unused,
       ingest: unused,
       async *import(requests): AsyncGenerator<MessageInitShape<typeof ImportResponseSchema>> {
         for await (const { message } of requests) {

@@ -17,6 +17,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { Action } from '../auth/policy.ts'
 import type { TableServices } from '../generated/services.ts'
 import type { ServiceImplementation } from '../grpc/context.ts'
+import { getErasure } from './erase.ts'
 import { engineNow } from './lake-sql.ts'
 import { isReady, type Scope } from './scope.ts'
 import { positionOf } from './token.ts'
@@ -34,6 +35,7 @@ const actions: Readonly<Partial<Record<ActionMessage, Action>>> = {
   [ActionMessage.DELETE]: 'Delete',
   [ActionMessage.READ_BLOB]: 'ReadBlob',
   [ActionMessage.WRITE_BLOB]: 'WriteBlob',
+  [ActionMessage.ERASE]: 'Erase',
 }
 
 const columnTypes: Readonly<Record<Column['type'], ColumnType>> = {
@@ -158,6 +160,7 @@ export function catalogService(scope: Scope, services: TableServices): ServiceIm
         })),
       }
     },
+    getErasure: (request, context) => getErasure(scope, request, context),
     async whoAmI(_, { identity: { user, groups } }) {
       return { user, groups: [...groups] }
     },

@@ -1,4 +1,4 @@
-/** MutationService: atomic batches; imports and ingests, which are pipelines of them. */
+/** MutationService: atomic batches; imports and ingests, which are pipelines of them; erasures. */
 
 import { BlastyError } from '../../base/errors.ts'
 import type { ServedTable } from '../../directory/directory.ts'
@@ -9,6 +9,7 @@ import type { Table } from '../../engine/table.ts'
 import type { Mutation, MutationService } from '../../proto/gen/blasty/v1/mutation_service_pb.js'
 import type { ServiceImplementation } from '../grpc/context.ts'
 import { appendOnly, conditionOf } from './condition.ts'
+import { eraseRows } from './erase.ts'
 import { importRows } from './import.ts'
 import { ingestLines } from './ingest.ts'
 import type { Scope, WholeAction } from './scope.ts'
@@ -34,6 +35,7 @@ export function mutationService(
         firstRevision: BigInt(written.first),
       }
     },
+    erase: (request, context) => eraseRows(scope, request, context),
     import: (requests, context) => importRows(scope, searchable, requests, context),
     ingest: (requests, context) => ingestLines(scope, searchable, requests, context),
   }

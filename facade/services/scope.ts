@@ -175,7 +175,7 @@ export class Scope {
   }
 }
 
-const writing: ReadonlySet<Action> = new Set(['Put', 'Delete', 'WriteBlob'])
+const writing: ReadonlySet<Action> = new Set(['Put', 'Delete', 'Erase', 'WriteBlob'])
 
 /** What is written could not be archived any more, and the log alone holds it for a while only. */
 function refuseLost({ resource, table }: ServedTable): void {

@@ -45,9 +45,7 @@ export async function write(request: WriteRequest, context: CallContext, searcha
     })
   }
   await table.beforeWrite()
-  const left = Math.min(defaultPatienceMillis, Math.max(1, context.deadline - Date.now() - answerMillis))
-  // Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left.
-  using limit = timeLimit(left, table.closing)
+  using limit = writeLimit(table, context)
   const { signal } = limit
   const options = {
     principal: context.identity.user,
@@ -66,15 +64,30 @@ export async function write(request: WriteRequest, context: CallContext, searcha
       : 'packed' in changes
         ? table.writer.appendPacked(changes.packed, options)
         : table.writer.write(changes, options)
-  const committed = await writing.catch((error: unknown) => {
-    if (!limit.passed || error !== signal.reason) throw error
-    // The writer says OUTCOME_UNKNOWN when something may have been stored; this is the other case.
-    const problem = 'it did not take the write in time; nothing was written'
-    throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem }, { cause: error })
-  })
+  const committed = await inTime(limit, writing)
   const wait = ackLevel === AckLevel.SEARCHABLE ? searchable : ackLevel === AckLevel.ARCHIVED ? archived : undefined
   const reached = (await wait?.(served, committed.revision, signal)) === true ? ackLevel : AckLevel.REPLICATED
   return { ...committed, token: tokenOf(table, committed.revision), ackLevel: reached }
+}
+
+/** How long a write may take. Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left. */
+export function writeLimit(
+  { closing }: Pick<Table, 'closing'>,
+  { deadline }: Pick<CallContext, 'deadline'>,
+): TimeLimit {
+  return timeLimit(Math.min(defaultPatienceMillis, Math.max(1, deadline - Date.now() - answerMillis)), closing)
+}
+
+/** What a writer was asked for under that limit. Throws BACKEND_UNAVAILABLE when its time has passed. */
+export async function inTime<T>(limit: TimeLimit, writing: Promise<T>): Promise<T> {
+  try {
+    return await writing
+  } catch (error) {
+    if (!limit.passed || error !== limit.signal.reason) throw error
+    // The writer says OUTCOME_UNKNOWN when something may have been stored; this is the other case.
+    const problem = 'it did not take the write in time; nothing was written'
+    throw new BlastyError('BACKEND_UNAVAILABLE', { backend: 'streams server', problem }, { cause: error })
+  }
 }
 
 async function checkBlobs(

@@ -40,14 +40,28 @@ export async function cleanLog(
   state: LakeState,
   { olderThan, leaseMillis }: CleanLogOptions,
 ): Promise<number | undefined> {
-  const { keys, checkpoints } = await listLog(lake)
+  const { checkpoints } = await listLog(lake)
   const highest = Math.min(state.version, (await lowestLease(lake, leaseMillis)) ?? state.version)
   const cutoff = await cutoffOf(
     lake,
     checkpoints.filter(({ version }) => version <= highest),
     olderThan,
   )
-  if (cutoff === undefined) return undefined
+  return cutoff === undefined ? undefined : removeBelow(lake, cutoff, leaseMillis)
+}
+
+/**
+ * Makes a checkpoint the beginning of the log: removes all that is below it, unless somebody has a lease on some of that. Stopped
+ * anywhere and done again it goes on.
+ * @returns its version; undefined when nothing was to be removed
+ * @throws LAKE_CORRUPT, having removed nothing, when the checkpoint cannot be read
+ */
+export async function removeBelow(
+  lake: DeltaLake,
+  cutoff: Checkpoint,
+  leaseMillis?: number,
+): Promise<number | undefined> {
+  const { keys } = await listLog(lake)
   const old = keys.filter(({ version }) => version < cutoff.version).map(({ key }) => key)
   const staged: string[] = []
   for await (const { key } of lake.objects.list(lake.bucket, stagedPrefix(lake))) {
@@ -86,6 +100,9 @@ async function cutoffOf(
   }
   return checkpoints[below - 1]
 }
+
+/** Whether a path below the root is one that our writer gives; `vacuum` touches no other. */
+export const isOurName = (path: string): boolean => ourNames.some(([, name]) => name.test(path))
 
 export type VacuumOptions = {
   /** Milliseconds since the epoch. Objects put after it stay. */
@@ -168,7 +185,8 @@ function takeFile(lake: DeltaLake, { path, deletionVector }: AddFile, take: (key
   if (vector !== undefined) take(`${lake.root}/${vector}`)
 }
 
-async function removeAll(lake: DeltaLake, keys: readonly string[]): Promise<void> {
+/** Removes objects by their keys, page by page. */
+export async function removeAll(lake: DeltaLake, keys: readonly string[]): Promise<void> {
   for (let from = 0; from < keys.length; from += pageSize) {
     await lake.objects.remove(lake.bucket, keys.slice(from, from + pageSize))
   }

@@ -43,8 +43,9 @@ export async function commit(
       ? await putCommit(lake, version, body)
       : await claimCommit(lake, lake.claims, version, body)
   const found = answer === 'done' ? undefined : await readCommit(lake, version)
-  await refuseThePast(lake, version)
-  if (answer === 'done' || (found !== undefined && idOf(found) === commitId)) return { kind: 'committed' }
+  const ours = answer === 'done' || (found !== undefined && idOf(found) === commitId)
+  await refuseThePast(lake, version, ours)
+  if (ours) return { kind: 'committed' }
   if (found === undefined) throw answer.problem
   return { kind: 'taken', actions: found }
 }
@@ -99,9 +100,10 @@ async function claimCommit(lake: DeltaLake, claims: Claims, version: number, bod
 
 /**
  * A writer that slept for longer than the log is kept finds its version free, or taken by another sleeper, because the real one was
- * cleaned up. What lies there is below every checkpoint and read by nobody, so it must not be believed in.
+ * cleaned up. What lies there is below every checkpoint and read by nobody, so it must not be believed in; and what is ours is taken
+ * away again, since it may tell of rows that have been erased meanwhile.
  */
-async function refuseThePast(lake: DeltaLake, version: number): Promise<void> {
+async function refuseThePast(lake: DeltaLake, version: number, ours: boolean): Promise<void> {
   const checkpoint = await lastCheckpoint(lake)
   if (checkpoint !== undefined && checkpoint < version) return
   // Where there never was a checkpoint nothing was cleaned up.
@@ -110,6 +112,7 @@ async function refuseThePast(lake: DeltaLake, version: number): Promise<void> {
   const { commits, checkpoints } = await listLog(lake)
   const oldest = checkpoints[0]?.version ?? version
   if (oldest < version || commits.every((commit, index) => commit === index)) return
+  if (ours) await lake.objects.remove(lake.bucket, [commitKey(lake, version)])
   throw new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest })
 }
 

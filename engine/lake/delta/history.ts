@@ -2,7 +2,7 @@
 
 import { BlastyError } from '../../../base/errors.ts'
 import { type Action, parseActions } from './actions.ts'
-import { commitKey, type DeltaLake, lakeName, listLog } from './lake.ts'
+import { commitKey, type DeltaLake, firstWhole, lakeName, listLog } from './lake.ts'
 
 export type Commit = { readonly version: number; readonly actions: readonly Action[] }
 
@@ -54,19 +54,20 @@ export async function* commitsBetween(lake: DeltaLake, from: number, to: number)
 
 /** Why a commit is not there. */
 async function missing(lake: DeltaLake, version: number): Promise<BlastyError> {
-  const { commits } = await listLog(lake)
-  const newest = commits.at(-1)
+  const listing = await listLog(lake)
+  const newest = listing.commits.at(-1)
+  const oldest = firstWhole(listing)
   if (newest === undefined || version > newest) {
     return new BlastyError('INVALID_ARGUMENT', {
       field: 'version',
       problem: `${version} is beyond ${newest ?? 'none'}`,
     })
   }
-  if (version > (commits[0] ?? 0)) {
+  if (version > (oldest ?? 0)) {
     return new BlastyError('LAKE_CORRUPT', {
       lake: lakeName(lake),
       problem: `the commit of version ${version} is missing`,
     })
   }
-  return new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest: commits[0] ?? newest })
+  return new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest: oldest ?? newest })
 }

@@ -82,6 +82,16 @@ export type LogListing = {
   readonly keys: readonly { readonly version: number; readonly key: string }[]
 }
 
+/** The first of the newest commits that follow one another. What is below a gap was left by a clean-up, or by a writer that slept through one. */
+export function firstWhole({ commits }: LogListing): number | undefined {
+  let first = commits.at(-1)
+  for (const commit of commits.toReversed()) {
+    if (first !== undefined && commit < first - 1) break
+    first = commit
+  }
+  return first
+}
+
 const logName = /^(\d{20})(?:\.(json)|\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet|\.crc|\.\d{20}\.compacted\.json)$/
 
 /** Lists the log from a version on. */

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { ColumnType, IndexRef, SubscriptionRef, TablePosition, TableRef } from "./common_pb.js";
 import type { QueryEngine } from "./query_service_pb.js";
-import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import type { FileDescriptorSet, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file blasty/v1/catalog_service.proto.
@@ -555,6 +555,150 @@ export declare type ListSubscriptionsResponse = Message<"blasty.v1.ListSubscript
 export declare const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsResponse>;
 
 /**
+ * Which erasure.
+ *
+ * @generated from message blasty.v1.GetErasureRequest
+ */
+export declare type GetErasureRequest = Message<"blasty.v1.GetErasureRequest"> & {
+  /**
+   * The Table.
+   *
+   * @generated from field: blasty.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * What the erasure is called.
+   *
+   * @generated from field: string erasure_id = 2;
+   */
+  erasureId: string;
+};
+
+/**
+ * Describes the message blasty.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export declare const GetErasureRequestSchema: GenMessage<GetErasureRequest>;
+
+/**
+ * How far an erasure is.
+ *
+ * @generated from message blasty.v1.GetErasureResponse
+ */
+export declare type GetErasureResponse = Message<"blasty.v1.GetErasureResponse"> & {
+  /**
+   * What the erasure is called.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+
+  /**
+   * What the rows were up to this revision is forgotten.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * When it was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp requested_time = 3;
+   */
+  requestedTime?: Timestamp | undefined;
+
+  /**
+   * When the last store had forgotten; unset until then.
+   *
+   * @generated from field: google.protobuf.Timestamp completed_time = 4;
+   */
+  completedTime?: Timestamp | undefined;
+
+  /**
+   * For each key SHA-256 in hexadecimal of the erasure's id and the encoded key.
+   *
+   * @generated from field: repeated string key_hashes = 5;
+   */
+  keyHashes: string[];
+
+  /**
+   * The stores, each as far as it is; empty until a worker has begun.
+   *
+   * @generated from field: repeated blasty.v1.ErasedStore stores = 6;
+   */
+  stores: ErasedStore[];
+};
+
+/**
+ * Describes the message blasty.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export declare const GetErasureResponseSchema: GenMessage<GetErasureResponse>;
+
+/**
+ * A store that is to forget.
+ *
+ * @generated from message blasty.v1.ErasedStore
+ */
+export declare type ErasedStore = Message<"blasty.v1.ErasedStore"> & {
+  /**
+   * `log`, `lake`, `blobs`, or `index` or `subscription` and its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * True when it has forgotten.
+   *
+   * @generated from field: bool done = 2;
+   */
+  done: boolean;
+
+  /**
+   * What it waits for; empty when it is done.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When it will go on, when that is known.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * What was looked at.
+   *
+   * @generated from field: string looked = 5;
+   */
+  looked: string;
+
+  /**
+   * How many things that held something of the rows were removed.
+   *
+   * @generated from field: uint64 removed = 6;
+   */
+  removed: bigint;
+
+  /**
+   * When it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 7;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message blasty.v1.ErasedStore.
+ * Use `create(ErasedStoreSchema)` to create a new message.
+ */
+export declare const ErasedStoreSchema: GenMessage<ErasedStore>;
+
+/**
  * Who am I.
  *
  * @generated from message blasty.v1.WhoAmIRequest
@@ -717,6 +861,13 @@ export enum Action {
    * @generated from enum value: ACTION_WRITE_BLOB = 9;
    */
   WRITE_BLOB = 9,
+
+  /**
+   * Making every store forget rows.
+   *
+   * @generated from enum value: ACTION_ERASE = 10;
+   */
+  ERASE = 10,
 }
 
 /**
@@ -780,6 +931,17 @@ export declare const CatalogService: GenService<{
     methodKind: "unary";
     input: typeof ListSubscriptionsRequestSchema;
     output: typeof ListSubscriptionsResponseSchema;
+  },
+  /**
+   * Tells how far an erasure is. Errors: ERASURE_NOT_FOUND, TABLE_NOT_FOUND,
+   * PERMISSION_DENIED to who may not erase.
+   *
+   * @generated from rpc blasty.v1.CatalogService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
   },
   /**
    * Tells who the caller is taken for.

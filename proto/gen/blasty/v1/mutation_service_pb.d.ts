@@ -166,6 +166,76 @@ export declare type WriteResponse = Message<"blasty.v1.WriteResponse"> & {
 export declare const WriteResponseSchema: GenMessage<WriteResponse>;
 
 /**
+ * Rows to be forgotten.
+ *
+ * @generated from message blasty.v1.EraseRequest
+ */
+export declare type EraseRequest = Message<"blasty.v1.EraseRequest"> & {
+  /**
+   * The Table.
+   *
+   * @generated from field: blasty.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * 1 to 100 keys, each a JSON object with every column of the primary key. Rows that are not there are forgotten too: history may
+   * hold them.
+   *
+   * @generated from field: repeated string keys_json = 2;
+   */
+  keysJson: string[];
+
+  /**
+   * What the erasure is called: 1 to 64 letters, digits, `-` and `_`. The same id with the same keys is one erasure, however often it is
+   * asked for.
+   *
+   * @generated from field: string erasure_id = 3;
+   */
+  erasureId: string;
+};
+
+/**
+ * Describes the message blasty.v1.EraseRequest.
+ * Use `create(EraseRequestSchema)` to create a new message.
+ */
+export declare const EraseRequestSchema: GenMessage<EraseRequest>;
+
+/**
+ * The rows are deleted, and will be forgotten.
+ *
+ * @generated from message blasty.v1.EraseResponse
+ */
+export declare type EraseResponse = Message<"blasty.v1.EraseResponse"> & {
+  /**
+   * Position at which no reader finds the rows any more.
+   *
+   * @generated from field: blasty.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * What the erasure is called.
+   *
+   * @generated from field: string erasure_id = 2;
+   */
+  erasureId: string;
+
+  /**
+   * True when it had been asked for before and nothing was written now.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message blasty.v1.EraseResponse.
+ * Use `create(EraseResponseSchema)` to create a new message.
+ */
+export declare const EraseResponseSchema: GenMessage<EraseResponse>;
+
+/**
  * A message from the importing client.
  *
  * @generated from message blasty.v1.ImportRequest
@@ -819,6 +889,23 @@ export declare const MutationService: GenService<{
     methodKind: "unary";
     input: typeof WriteRequestSchema;
     output: typeof WriteResponseSchema;
+  },
+  /**
+   * Deletes rows and makes every store forget what they ever were: log, lake with its history, indexes, Subscriptions, caches, and the
+   * blobs that nothing else names. It cannot be undone. The rows are gone from every reader at the revision returned; the stores
+   * follow, and CatalogService.GetErasure tells how far they are. What is written under the same keys afterwards stays.
+   *
+   * Afterwards the Table remembers nothing before that: older versions, and cursors that lead there, are answered as those whose history is
+   * over.
+   *
+   * Errors: those of Write; UNSUPPORTED for a Table without a primary key; MUTATION_ID_REUSED when the erasure_id was used with other keys.
+   *
+   * @generated from rpc blasty.v1.MutationService.Erase
+   */
+  erase: {
+    methodKind: "unary";
+    input: typeof EraseRequestSchema;
+    output: typeof EraseResponseSchema;
   },
   /**
    * Writes many rows as a pipeline of chunks. Each chunk is atomic, the import as a whole is not. Send `open`, then chunks

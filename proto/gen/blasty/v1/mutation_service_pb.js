@@ -11,7 +11,7 @@ import { file_blasty_v1_common } from "./common_pb.js";
  * Describes the file blasty/v1/mutation_service.proto.
  */
 export const file_blasty_v1_mutation_service = /*@__PURE__*/
-  fileDesc("CiBibGFzdHkvdjEvbXV0YXRpb25fc2VydmljZS5wcm90bxIJYmxhc3R5LnYxIoMBCghNdXRhdGlvbhIWCgxwdXRfcm93X2pzb24YASABKAlIABIZCg9kZWxldGVfa2V5X2pzb24YAiABKAlIABITCglpZl9hYnNlbnQYAyABKAhIARIVCgtpZl9yZXZpc2lvbhgEIAEoBEgBQgsKCW9wZXJhdGlvbkILCgljb25kaXRpb24ilwEKDFdyaXRlUmVxdWVzdBIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhImCgltdXRhdGlvbnMYAiADKAsyEy5ibGFzdHkudjEuTXV0YXRpb24SEwoLbXV0YXRpb25faWQYAyABKAkSJgoJYWNrX2xldmVsGAQgASgOMhMuYmxhc3R5LnYxLkFja0xldmVsIpQBCg1Xcml0ZVJlc3BvbnNlEh8KBXRva2VuGAEgASgLMhAuYmxhc3R5LnYxLlRva2VuEhAKCHJldmlzaW9uGAIgASgEEhYKDmZpcnN0X3JldmlzaW9uGAMgASgEEhAKCHJlcGxheWVkGAQgASgIEiYKCWFja19sZXZlbBgFIAEoDjITLmJsYXN0eS52MS5BY2tMZXZlbCJqCg1JbXBvcnRSZXF1ZXN0EiUKBG9wZW4YASABKAsyFS5ibGFzdHkudjEuSW1wb3J0T3BlbkgAEicKBWNodW5rGAIgASgLMhYuYmxhc3R5LnYxLkltcG9ydENodW5rSABCCQoHbWVzc2FnZSJrCgpJbXBvcnRPcGVuEiIKBXRhYmxlGAEgASgLMhMuYmxhc3R5LnYxLlRhYmxlUmVmEhEKCWltcG9ydF9pZBgCIAEoCRImCglhY2tfbGV2ZWwYAyABKA4yEy5ibGFzdHkudjEuQWNrTGV2ZWwiMAoLSW1wb3J0Q2h1bmsSDgoGbnVtYmVyGAEgASgEEhEKCXJvd3NfanNvbhgCIAMoCSLHAQoOSW1wb3J0UmVzcG9uc2USKQoGb3BlbmVkGAEgASgLMhcuYmxhc3R5LnYxLkltcG9ydE9wZW5lZEgAEiMKA2FjaxgCIAEoCzIULmJsYXN0eS52MS5JbXBvcnRBY2tIABItCghwcm9ncmVzcxgDIAEoCzIZLmJsYXN0eS52MS5JbXBvcnRQcm9ncmVzc0gAEisKB3N1bW1hcnkYBCABKAsyGC5ibGFzdHkudjEuSW1wb3J0U3VtbWFyeUgAQgkKB21lc3NhZ2UiSAoMSW1wb3J0T3BlbmVkEhoKEm1heF9yb3dzX3Blcl9jaHVuaxgBIAEoDRIcChRtYXhfY2h1bmtzX2luX2ZsaWdodBgCIAEoDSI/CglJbXBvcnRBY2sSDgoGbnVtYmVyGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhAKCHJlcGxheWVkGAMgASgIIi0KDkltcG9ydFByb2dyZXNzEgwKBHJvd3MYASABKAQSDQoFYnl0ZXMYAiABKAQiZwoNSW1wb3J0U3VtbWFyeRIfCgV0b2tlbhgBIAEoCzIQLmJsYXN0eS52MS5Ub2tlbhIMCgRyb3dzGAIgASgEEg4KBmNodW5rcxgDIAEoBBIXCg9yZXBsYXllZF9jaHVua3MYBCABKAQiagoNSW5nZXN0UmVxdWVzdBIlCgRvcGVuGAEgASgLMhUuYmxhc3R5LnYxLkluZ2VzdE9wZW5IABInCgVjaHVuaxgCIAEoCzIWLmJsYXN0eS52MS5Jbmdlc3RDaHVua0gAQgkKB21lc3NhZ2UiwQEKCkluZ2VzdE9wZW4SIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEQoJaW1wb3J0X2lkGAIgASgJEiYKCWFja19sZXZlbBgDIAEoDjITLmJsYXN0eS52MS5BY2tMZXZlbBIkCgRqc29uGAQgASgLMhQuYmxhc3R5LnYxLkpzb25MaW5lc0gAEiQKBHRleHQYBSABKAsyFC5ibGFzdHkudjEuVGV4dExpbmVzSABCCAoGZm9ybWF0IgsKCUpzb25MaW5lcyIzCglUZXh0TGluZXMSDgoGY29sdW1uGAEgASgJEhYKDmNvbnN0YW50c19qc29uGAIgASgJIisKC0luZ2VzdENodW5rEg4KBm51bWJlchgBIAEoBBIMCgRkYXRhGAIgASgMIscBCg5Jbmdlc3RSZXNwb25zZRIpCgZvcGVuZWQYASABKAsyFy5ibGFzdHkudjEuSW5nZXN0T3BlbmVkSAASIwoDYWNrGAIgASgLMhQuYmxhc3R5LnYxLkluZ2VzdEFja0gAEi0KCHByb2dyZXNzGAMgASgLMhkuYmxhc3R5LnYxLkluZ2VzdFByb2dyZXNzSAASKwoHc3VtbWFyeRgEIAEoCzIYLmJsYXN0eS52MS5Jbmdlc3RTdW1tYXJ5SABCCQoHbWVzc2FnZSJJCgxJbmdlc3RPcGVuZWQSHAoUbWF4X2NodW5rc19pbl9mbGlnaHQYASABKA0SGwoTbWF4X2J5dGVzX2luX2ZsaWdodBgCIAEoBCJNCglJbmdlc3RBY2sSDgoGbnVtYmVyGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEgwKBHJvd3MYAyABKAQSEAoIcmVwbGF5ZWQYBCABKAgiLQoOSW5nZXN0UHJvZ3Jlc3MSDAoEcm93cxgBIAEoBBINCgVieXRlcxgCIAEoBCJ8Cg1Jbmdlc3RTdW1tYXJ5Eh8KBXRva2VuGAEgASgLMhAuYmxhc3R5LnYxLlRva2VuEgwKBHJvd3MYAiABKAQSDgoGY2h1bmtzGAMgASgEEhcKD3JlcGxheWVkX2NodW5rcxgEIAEoBBITCgtlbXB0eV9saW5lcxgFIAEoBDLTAQoPTXV0YXRpb25TZXJ2aWNlEjoKBVdyaXRlEhcuYmxhc3R5LnYxLldyaXRlUmVxdWVzdBoYLmJsYXN0eS52MS5Xcml0ZVJlc3BvbnNlEkEKBkltcG9ydBIYLmJsYXN0eS52MS5JbXBvcnRSZXF1ZXN0GhkuYmxhc3R5LnYxLkltcG9ydFJlc3BvbnNlKAEwARJBCgZJbmdlc3QSGC5ibGFzdHkudjEuSW5nZXN0UmVxdWVzdBoZLmJsYXN0eS52MS5Jbmdlc3RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_blasty_v1_common]);
+  fileDesc("CiBibGFzdHkvdjEvbXV0YXRpb25fc2VydmljZS5wcm90bxIJYmxhc3R5LnYxIoMBCghNdXRhdGlvbhIWCgxwdXRfcm93X2pzb24YASABKAlIABIZCg9kZWxldGVfa2V5X2pzb24YAiABKAlIABITCglpZl9hYnNlbnQYAyABKAhIARIVCgtpZl9yZXZpc2lvbhgEIAEoBEgBQgsKCW9wZXJhdGlvbkILCgljb25kaXRpb24ilwEKDFdyaXRlUmVxdWVzdBIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhImCgltdXRhdGlvbnMYAiADKAsyEy5ibGFzdHkudjEuTXV0YXRpb24SEwoLbXV0YXRpb25faWQYAyABKAkSJgoJYWNrX2xldmVsGAQgASgOMhMuYmxhc3R5LnYxLkFja0xldmVsIpQBCg1Xcml0ZVJlc3BvbnNlEh8KBXRva2VuGAEgASgLMhAuYmxhc3R5LnYxLlRva2VuEhAKCHJldmlzaW9uGAIgASgEEhYKDmZpcnN0X3JldmlzaW9uGAMgASgEEhAKCHJlcGxheWVkGAQgASgIEiYKCWFja19sZXZlbBgFIAEoDjITLmJsYXN0eS52MS5BY2tMZXZlbCJZCgxFcmFzZVJlcXVlc3QSIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEQoJa2V5c19qc29uGAIgAygJEhIKCmVyYXN1cmVfaWQYAyABKAkiVgoNRXJhc2VSZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLmJsYXN0eS52MS5Ub2tlbhISCgplcmFzdXJlX2lkGAIgASgJEhAKCHJlcGxheWVkGAMgASgIImoKDUltcG9ydFJlcXVlc3QSJQoEb3BlbhgBIAEoCzIVLmJsYXN0eS52MS5JbXBvcnRPcGVuSAASJwoFY2h1bmsYAiABKAsyFi5ibGFzdHkudjEuSW1wb3J0Q2h1bmtIAEIJCgdtZXNzYWdlImsKCkltcG9ydE9wZW4SIgoFdGFibGUYASABKAsyEy5ibGFzdHkudjEuVGFibGVSZWYSEQoJaW1wb3J0X2lkGAIgASgJEiYKCWFja19sZXZlbBgDIAEoDjITLmJsYXN0eS52MS5BY2tMZXZlbCIwCgtJbXBvcnRDaHVuaxIOCgZudW1iZXIYASABKAQSEQoJcm93c19qc29uGAIgAygJIscBCg5JbXBvcnRSZXNwb25zZRIpCgZvcGVuZWQYASABKAsyFy5ibGFzdHkudjEuSW1wb3J0T3BlbmVkSAASIwoDYWNrGAIgASgLMhQuYmxhc3R5LnYxLkltcG9ydEFja0gAEi0KCHByb2dyZXNzGAMgASgLMhkuYmxhc3R5LnYxLkltcG9ydFByb2dyZXNzSAASKwoHc3VtbWFyeRgEIAEoCzIYLmJsYXN0eS52MS5JbXBvcnRTdW1tYXJ5SABCCQoHbWVzc2FnZSJICgxJbXBvcnRPcGVuZWQSGgoSbWF4X3Jvd3NfcGVyX2NodW5rGAEgASgNEhwKFG1heF9jaHVua3NfaW5fZmxpZ2h0GAIgASgNIj8KCUltcG9ydEFjaxIOCgZudW1iZXIYASABKAQSEAoIcmV2aXNpb24YAiABKAQSEAoIcmVwbGF5ZWQYAyABKAgiLQoOSW1wb3J0UHJvZ3Jlc3MSDAoEcm93cxgBIAEoBBINCgVieXRlcxgCIAEoBCJnCg1JbXBvcnRTdW1tYXJ5Eh8KBXRva2VuGAEgASgLMhAuYmxhc3R5LnYxLlRva2VuEgwKBHJvd3MYAiABKAQSDgoGY2h1bmtzGAMgASgEEhcKD3JlcGxheWVkX2NodW5rcxgEIAEoBCJqCg1Jbmdlc3RSZXF1ZXN0EiUKBG9wZW4YASABKAsyFS5ibGFzdHkudjEuSW5nZXN0T3BlbkgAEicKBWNodW5rGAIgASgLMhYuYmxhc3R5LnYxLkluZ2VzdENodW5rSABCCQoHbWVzc2FnZSLBAQoKSW5nZXN0T3BlbhIiCgV0YWJsZRgBIAEoCzITLmJsYXN0eS52MS5UYWJsZVJlZhIRCglpbXBvcnRfaWQYAiABKAkSJgoJYWNrX2xldmVsGAMgASgOMhMuYmxhc3R5LnYxLkFja0xldmVsEiQKBGpzb24YBCABKAsyFC5ibGFzdHkudjEuSnNvbkxpbmVzSAASJAoEdGV4dBgFIAEoCzIULmJsYXN0eS52MS5UZXh0TGluZXNIAEIICgZmb3JtYXQiCwoJSnNvbkxpbmVzIjMKCVRleHRMaW5lcxIOCgZjb2x1bW4YASABKAkSFgoOY29uc3RhbnRzX2pzb24YAiABKAkiKwoLSW5nZXN0Q2h1bmsSDgoGbnVtYmVyGAEgASgEEgwKBGRhdGEYAiABKAwixwEKDkluZ2VzdFJlc3BvbnNlEikKBm9wZW5lZBgBIAEoCzIXLmJsYXN0eS52MS5Jbmdlc3RPcGVuZWRIABIjCgNhY2sYAiABKAsyFC5ibGFzdHkudjEuSW5nZXN0QWNrSAASLQoIcHJvZ3Jlc3MYAyABKAsyGS5ibGFzdHkudjEuSW5nZXN0UHJvZ3Jlc3NIABIrCgdzdW1tYXJ5GAQgASgLMhguYmxhc3R5LnYxLkluZ2VzdFN1bW1hcnlIAEIJCgdtZXNzYWdlIkkKDEluZ2VzdE9wZW5lZBIcChRtYXhfY2h1bmtzX2luX2ZsaWdodBgBIAEoDRIbChNtYXhfYnl0ZXNfaW5fZmxpZ2h0GAIgASgEIk0KCUluZ2VzdEFjaxIOCgZudW1iZXIYASABKAQSEAoIcmV2aXNpb24YAiABKAQSDAoEcm93cxgDIAEoBBIQCghyZXBsYXllZBgEIAEoCCItCg5Jbmdlc3RQcm9ncmVzcxIMCgRyb3dzGAEgASgEEg0KBWJ5dGVzGAIgASgEInwKDUluZ2VzdFN1bW1hcnkSHwoFdG9rZW4YASABKAsyEC5ibGFzdHkudjEuVG9rZW4SDAoEcm93cxgCIAEoBBIOCgZjaHVua3MYAyABKAQSFwoPcmVwbGF5ZWRfY2h1bmtzGAQgASgEEhMKC2VtcHR5X2xpbmVzGAUgASgEMo8CCg9NdXRhdGlvblNlcnZpY2USOgoFV3JpdGUSFy5ibGFzdHkudjEuV3JpdGVSZXF1ZXN0GhguYmxhc3R5LnYxLldyaXRlUmVzcG9uc2USOgoFRXJhc2USFy5ibGFzdHkudjEuRXJhc2VSZXF1ZXN0GhguYmxhc3R5LnYxLkVyYXNlUmVzcG9uc2USQQoGSW1wb3J0EhguYmxhc3R5LnYxLkltcG9ydFJlcXVlc3QaGS5ibGFzdHkudjEuSW1wb3J0UmVzcG9uc2UoATABEkEKBkluZ2VzdBIYLmJsYXN0eS52MS5Jbmdlc3RSZXF1ZXN0GhkuYmxhc3R5LnYxLkluZ2VzdFJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_blasty_v1_common]);
 
 /**
  * Describes the message blasty.v1.Mutation.
@@ -35,130 +35,144 @@ export const WriteResponseSchema = /*@__PURE__*/
   messageDesc(file_blasty_v1_mutation_service, 2);
 
 /**
+ * Describes the message blasty.v1.EraseRequest.
+ * Use `create(EraseRequestSchema)` to create a new message.
+ */
+export const EraseRequestSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_mutation_service, 3);
+
+/**
+ * Describes the message blasty.v1.EraseResponse.
+ * Use `create(EraseResponseSchema)` to create a new message.
+ */
+export const EraseResponseSchema = /*@__PURE__*/
+  messageDesc(file_blasty_v1_mutation_service, 4);
+
+/**
  * Describes the message blasty.v1.ImportRequest.
  * Use `create(ImportRequestSchema)` to create a new message.
  */
 export const ImportRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 3);
+  messageDesc(file_blasty_v1_mutation_service, 5);
 
 /**
  * Describes the message blasty.v1.ImportOpen.
  * Use `create(ImportOpenSchema)` to create a new message.
  */
 export const ImportOpenSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 4);
+  messageDesc(file_blasty_v1_mutation_service, 6);
 
 /**
  * Describes the message blasty.v1.ImportChunk.
  * Use `create(ImportChunkSchema)` to create a new message.
  */
 export const ImportChunkSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 5);
+  messageDesc(file_blasty_v1_mutation_service, 7);
 
 /**
  * Describes the message blasty.v1.ImportResponse.
  * Use `create(ImportResponseSchema)` to create a new message.
  */
 export const ImportResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 6);
+  messageDesc(file_blasty_v1_mutation_service, 8);
 
 /**
  * Describes the message blasty.v1.ImportOpened.
  * Use `create(ImportOpenedSchema)` to create a new message.
  */
 export const ImportOpenedSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 7);
+  messageDesc(file_blasty_v1_mutation_service, 9);
 
 /**
  * Describes the message blasty.v1.ImportAck.
  * Use `create(ImportAckSchema)` to create a new message.
  */
 export const ImportAckSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 8);
+  messageDesc(file_blasty_v1_mutation_service, 10);
 
 /**
  * Describes the message blasty.v1.ImportProgress.
  * Use `create(ImportProgressSchema)` to create a new message.
  */
 export const ImportProgressSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 9);
+  messageDesc(file_blasty_v1_mutation_service, 11);
 
 /**
  * Describes the message blasty.v1.ImportSummary.
  * Use `create(ImportSummarySchema)` to create a new message.
  */
 export const ImportSummarySchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 10);
+  messageDesc(file_blasty_v1_mutation_service, 12);
 
 /**
  * Describes the message blasty.v1.IngestRequest.
  * Use `create(IngestRequestSchema)` to create a new message.
  */
 export const IngestRequestSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 11);
+  messageDesc(file_blasty_v1_mutation_service, 13);
 
 /**
  * Describes the message blasty.v1.IngestOpen.
  * Use `create(IngestOpenSchema)` to create a new message.
  */
 export const IngestOpenSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 12);
+  messageDesc(file_blasty_v1_mutation_service, 14);
 
 /**
  * Describes the message blasty.v1.JsonLines.
  * Use `create(JsonLinesSchema)` to create a new message.
  */
 export const JsonLinesSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 13);
+  messageDesc(file_blasty_v1_mutation_service, 15);
 
 /**
  * Describes the message blasty.v1.TextLines.
  * Use `create(TextLinesSchema)` to create a new message.
  */
 export const TextLinesSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 14);
+  messageDesc(file_blasty_v1_mutation_service, 16);
 
 /**
  * Describes the message blasty.v1.IngestChunk.
  * Use `create(IngestChunkSchema)` to create a new message.
  */
 export const IngestChunkSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 15);
+  messageDesc(file_blasty_v1_mutation_service, 17);
 
 /**
  * Describes the message blasty.v1.IngestResponse.
  * Use `create(IngestResponseSchema)` to create a new message.
  */
 export const IngestResponseSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 16);
+  messageDesc(file_blasty_v1_mutation_service, 18);
 
 /**
  * Describes the message blasty.v1.IngestOpened.
  * Use `create(IngestOpenedSchema)` to create a new message.
  */
 export const IngestOpenedSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 17);
+  messageDesc(file_blasty_v1_mutation_service, 19);
 
 /**
  * Describes the message blasty.v1.IngestAck.
  * Use `create(IngestAckSchema)` to create a new message.
  */
 export const IngestAckSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 18);
+  messageDesc(file_blasty_v1_mutation_service, 20);
 
 /**
  * Describes the message blasty.v1.IngestProgress.
  * Use `create(IngestProgressSchema)` to create a new message.
  */
 export const IngestProgressSchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 19);
+  messageDesc(file_blasty_v1_mutation_service, 21);
 
 /**
  * Describes the message blasty.v1.IngestSummary.
  * Use `create(IngestSummarySchema)` to create a new message.
  */
 export const IngestSummarySchema = /*@__PURE__*/
-  messageDesc(file_blasty_v1_mutation_service, 20);
+  messageDesc(file_blasty_v1_mutation_service, 22);
 
 /**
  * Writes rows of a Table. Every error carries google.rpc.ErrorInfo with the code named here as `reason` and `blasty.dev` as
