@@ -75,6 +75,13 @@ test('a document whose writer died behind its claim is put by the next, as it wa
   assert.equal(await store.put(bucket, 'b', bytes('claimed'), once), false)
 })
 
+test('requests that end with a signal claim all the same', async () => {
+  const store = claimingStore(plain, claims()).until(new AbortController().signal)
+  assert.equal(await store.put(bucket, 'd', bytes('first'), once), true)
+  assert.equal(await store.put(bucket, 'd', bytes('second'), once), false)
+  assert.equal(await held('d'), 'first')
+})
+
 test('a bucket that goes takes its claims with it, and no other’s', async () => {
   const store = claimingStore(plain, claims())
   await store.put(bucket, 'c', bytes('before'), once)

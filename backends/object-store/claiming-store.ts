@@ -11,6 +11,7 @@ export function claimingStore(plain: ObjectStore, claims: StoreClaims): ObjectSt
   return {
     ...plain,
     claims: { ...claims, plain },
+    until: signal => claimingStore(plain.until(signal), claims),
     put: async (bucket, key, body, { ifAbsent = false, ...options } = {}) => {
       if (!ifAbsent) return plain.put(bucket, key, body, options)
       // Also what was put before there were claims stays.

@@ -128,6 +128,7 @@ test('an archiver that stood still before it put a version does no harm to what 
       const resumed = Promise.withResolvers<void>()
       const pausing: ObjectStore = {
         ...plain,
+        until: () => pausing,
         put: async (bucket, key, ...rest) => {
           if (key === commitKey(writer.lake, version)) {
             still.resolve()

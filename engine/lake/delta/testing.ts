@@ -162,6 +162,7 @@ export function faultyStore(objects: ObjectStore, at: number, fault: StoreFault)
 export function overwritingStore(objects: ObjectStore): ObjectStore {
   return {
     ...objects,
+    until: signal => overwritingStore(objects.until(signal)),
     put: async (bucket, key, body, options = {}) => objects.put(bucket, key, body, { ...options, ifAbsent: false }),
   }
 }
