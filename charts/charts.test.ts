@@ -7,6 +7,7 @@ import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parse, parseAllDocuments } from 'yaml'
+import { nodeFlagsOf } from '../cli/node-flags.ts'
 import { resolvePrograms } from '../devstack/binaries.ts'
 import { devConfig } from '../devstack/config.ts'
 import { reportToStderr } from '../devstack/progress.ts'
@@ -69,6 +70,14 @@ test('every role runs unprivileged under an account of its own', async () => {
     ]) {
       assert.ok(text.includes(part), `${metadata.name} has ${part}`)
     }
+  }
+})
+
+test('a role is started with the flags of Node that it wants', async () => {
+  for (const deployment of (await template('blasty')).filter(({ kind }) => kind === 'Deployment')) {
+    const flags = nodeFlagsOf(deployment.metadata.name.replace('blasty-', '')).join(' ')
+    const given = /"name":"NODE_OPTIONS","value":"([^"]*)"/.exec(JSON.stringify(deployment))?.[1] ?? ''
+    assert.equal(given, flags, deployment.metadata.name)
   }
 })
 

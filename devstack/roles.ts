@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodeFlagsOf } from '../cli/node-flags.ts'
 import { startGuard } from './guard.ts'
 import { type Role, roles, type StackInfo, withParts } from './info.ts'
 import { freePorts, loopback } from './ports.ts'
@@ -82,6 +83,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
         ...options.flags,
       }
       const args = [
+        ...nodeFlagsOf(role),
         ...(options.nodeFlags ?? []),
         program,
         role,
