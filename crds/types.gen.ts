@@ -980,6 +980,8 @@ export type TableStatus = {
   }
   /**
    * Erasures of rows, the newest 20, and how far each store is with forgetting. What was looked at and removed tells the document `_blasty/erasures/ID.json` in the bucket.
+   *
+   * Items: An erasure.
    */
   erasures?: {
     /**
@@ -1000,6 +1002,8 @@ export type TableStatus = {
     keys: number
     /**
      * The stores, each as far as it is.
+     *
+     * Items: A store of the Table.
      */
     stores: {
       /**

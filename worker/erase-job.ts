@@ -41,6 +41,7 @@ export function eraseJob(
         log.warn({ err: error, table: table.log.table }, 'a report could not be written'),
       )
       const known = new Map<string, ErasureProof>()
+      const news: News = { wake: () => {} }
       const tell = (error?: string) => {
         if (known.size > 0 || error !== undefined) reporter.tell(reportOf(tableUid, worker, known.values(), error))
       }
@@ -52,6 +53,7 @@ export function eraseJob(
         onProof: proof => {
           known.set(proof.id, proof)
           tell()
+          news.wake()
         },
       }
       const failed = (error: unknown) => {
@@ -62,7 +64,7 @@ export function eraseJob(
       try {
         for (const proof of await recentProofs(table.lake, maxTold)) known.set(proof.id, proof)
         tell()
-        await Promise.all([keepErasing(options, failed, tell), keepFinishing(options, known, failed)])
+        await Promise.all([keepErasing(options, failed, tell), keepFinishing(options, known, news, failed)])
       } finally {
         await reporter.end()
       }
@@ -99,10 +101,14 @@ async function keepErasing(options: EraseOptions, failed: (error: unknown) => vo
   }
 }
 
+/** Called when something is new of an erasure. */
+type News = { wake: () => void }
+
 /** Completes what waits for blobs, until the signal is aborted. */
 async function keepFinishing(
   options: EraseOptions,
   known: ReadonlyMap<string, ErasureProof>,
+  news: News,
   failed: (error: unknown) => void,
 ): Promise<void> {
   const { signal } = options
@@ -115,7 +121,11 @@ async function keepFinishing(
     }
     // One that has just been forgotten elsewhere may need no blob to be collected.
     const soon = waiting().some(({ stores }) => stores.blobs?.state !== 'Waiting' || stores.blobs.until === undefined)
-    await sleep(soon ? waitMillis : Math.min(blobMillis, idleMillis), undefined, { signal }).catch(() => {})
+    const pause = sleep(soon ? waitMillis : blobMillis, undefined, { signal }).catch(() => {})
+    const heard = new Promise<void>(resolve => {
+      news.wake = resolve
+    })
+    await (soon ? pause : Promise.race([pause, heard]))
   }
 }
 

@@ -6,6 +6,7 @@ import { tableNames } from '../../engine/schema/service-names.ts'
 import type { ReportedCondition, StatusReport } from '../../operator/mod.ts'
 import { differences } from '../streams.ts'
 import { engineOf } from './engine.ts'
+import { erasuresCondition, erasuresOf } from './erasures.ts'
 import { expiryCondition } from './expiry.ts'
 import { isWritten, lostBucket, lostLake, lostLog } from './lost.ts'
 import type { TableObserved } from './observe.ts'
@@ -98,26 +99,6 @@ function lakeCondition(table: Table, observed: TableObserved): ReportedCondition
   if (lake.error !== undefined) return { ...condition, status: 'False', reason: 'Failing', message: lake.error }
   if (lake.version < 0) return { ...condition, status: 'False', reason: 'Opening', message: 'the lake is being opened' }
   return { ...condition, status: 'True', reason: 'Archiving', message: 'the lake follows the log' }
-}
-
-/** Shown only while rows that were asked to be erased cannot be. */
-function erasuresCondition({ erasures }: TableObserved): ReportedCondition | undefined {
-  if (erasures?.error === undefined) return undefined
-  return { type: 'Erasing', gates: false, status: 'False', reason: 'Failing', message: erasures.error }
-}
-
-/** Stores that status has room for. */
-const maxStores = 100
-
-/** As a worker says or, without one, as it was. */
-function erasuresOf(table: Table, { erasures: report }: TableObserved): Pick<TableStatus, 'erasures'> {
-  if (report === undefined) return table.status?.erasures === undefined ? {} : { erasures: table.status.erasures }
-  const erasures = report.erasures.map(({ stores, revision, ...erasure }) => ({
-    ...erasure,
-    revision: String(revision),
-    stores: stores.slice(0, maxStores).map(store => ({ ...store })),
-  }))
-  return erasures.length === 0 ? {} : { erasures }
 }
 
 function servedCondition({ served, schema }: TableObserved): ReportedCondition {

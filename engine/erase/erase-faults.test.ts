@@ -4,8 +4,11 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { ObjectStore } from '../../backends/object-store/store.ts'
+import type { Streams } from '../../backends/streams/connect.ts'
 import { devConfig } from '../../devstack/config.ts'
 import { testLake } from '../lake/testing.ts'
+import { withParts } from '../lake/testing-faults.ts'
 import { type StoreFault, storeFaults, struckStore } from '../lake/testing-store.ts'
 import { pendingErasures } from '../log/erasures.ts'
 import { patience } from '../testing.ts'
@@ -13,15 +16,53 @@ import { eraseOnce } from './erase.ts'
 import { readProof } from './proof.ts'
 import { eraseAll, foundInBucket, foundInStream, nothingHangs, personSchema, writing } from './testing.ts'
 
+/** Which requests of the erasing worker are struck: those to the object store, or those that erase records of the log. */
+type Server = 'store' | 'log'
+
+/** Streams of which the erasing of records goes through `around`. */
+function aroundErasing(streams: Streams, around: <T>(call: () => Promise<T>) => Promise<T>): Streams {
+  const messages = new Proxy(streams.admin.streams, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (name === 'deleteMessage') {
+        return (...args: Parameters<typeof target.deleteMessage>) => around(() => target.deleteMessage(...args))
+      }
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const admin = new Proxy(streams.admin, {
+    get(target, name) {
+      if (name === 'streams') return messages
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return { ...streams, admin }
+}
+
 /** Erases with a fault at the `at`-th request, another going on where one stands still; false when there was no such request. */
-async function survives(at: number, fault: StoreFault): Promise<boolean> {
+async function survives(server: Server, at: number, fault: StoreFault): Promise<boolean> {
   const lake = await testLake(personSchema, () => {})
   const stop = new AbortController()
   let still = () => {}
   const stands = new Promise<'still'>(resolve => {
     still = () => resolve('still')
   })
-  const store = struckStore(lake.objects, number => number === at, fault, still)
+  // Any request can be struck as one to the store: this one does what it is given.
+  const given: { head: ObjectStore['head'] } = { head: async () => undefined }
+  const requests =
+    server === 'store' ? lake.objects : { ...lake.objects, head: (...args: [string, string]) => given.head(...args) }
+  const store = struckStore(requests, number => number === at, fault, still)
+  const streams = aroundErasing(lake.on.streams, async call => {
+    let answer: { readonly value: Awaited<ReturnType<typeof call>> } | undefined
+    given.head = async () => {
+      answer = { value: await call() }
+      return undefined
+    }
+    await store.objects.head('', '')
+    if (answer === undefined) throw new Error('it was not asked')
+    return answer.value
+  })
   try {
     const table = lake.open('a')
     const archiver = lake.archiver(table, 'lake-a')
@@ -37,7 +78,8 @@ async function survives(at: number, fault: StoreFault): Promise<boolean> {
     const { revision } = await table.writer.erase('e1', [{ id: 'person' }], writing())
     await archiver.reached(revision)
 
-    const struck = lake.open('b', store.objects)
+    const plain = lake.open('b', server === 'store' ? store.objects : lake.objects)
+    const struck = server === 'store' ? plain : withParts(plain, { log: { ...plain.log, streams } })
     const scratch = join(lake.folder, 'struck')
     const options = { table: struck, scratch, dependents: nothingHangs, settleMillis: 1, signal: stop.signal }
     // What fails is tried again, as the job in a worker does.
@@ -72,7 +114,7 @@ async function survives(at: number, fault: StoreFault): Promise<boolean> {
     assert.deepEqual(kept(after), kept(before))
     return store.requests() >= at
   } catch (cause) {
-    throw new Error(`request ${at} ${fault}`, { cause })
+    throw new Error(`request ${at} to the ${server}, ${fault}`, { cause })
   } finally {
     stop.abort()
     store.resume()
@@ -95,7 +137,7 @@ for (let round = 0; round < rounds; round++) {
         at += stride
         const number = Math.max(1, at)
         const fault = storeFaults[(Math.floor(number / stride) + round) % storeFaults.length] ?? 'unsent'
-        const met = await survives(number, fault).catch(error => {
+        const met = await survives('store', number, fault).catch(error => {
           ended = true // One that fails ends the other too.
           throw error
         })
@@ -107,3 +149,8 @@ for (let round = 0; round < rounds; round++) {
     assert.ok(at > 40, `${at} requests`)
   })
 }
+
+test('an erasure ends, and nothing else is lost, whichever erasing of a record goes wrong', async () => {
+  let at = 0
+  for (const fault of storeFaults) assert.ok(await survives('log', 1 + (at++ % 4), fault), fault)
+})

@@ -66,7 +66,7 @@ test('an erasure is told of from the moment it is asked for until long after it 
 test('no keys, too many, one twice, an id that is none and a Table without a key are refused, and nothing is written', async () => {
   const bucket = await testBucket()
   const keyed = await servedTable(filmSchema, bucket)
-  const append = await servedTable('append')
+  const append = await servedTable('append', bucket)
   try {
     const many = Array.from({ length: 101 }, (_, n) => String(n))
     for (const bad of [
