@@ -50,7 +50,7 @@ test('an erasure is carried out soon after it is told of, and what is reported o
 
     stop.abort()
     await Promise.all(running)
-    assert.equal(told(), undefined)
+    await until('it is withdrawn', async () => told() === undefined)
     const again = new AbortController()
     start('second', again.signal)
     await until('it is told of again', async () => told()?.worker === 'second')
