@@ -96,7 +96,9 @@ async function keepArchiving(options: Work): Promise<void> {
   let progress: ArchiveProgress | undefined
   for (let failures = 0; !signal.aborted; ) {
     try {
-      await archiveOnce(options, demand, next => {
+      // What this process has seen in the lake must be there, also if nobody else knows of it yet.
+      const archivedBefore = Math.max(options.archivedBefore ?? 0, progress?.revision ?? 0)
+      await archiveOnce({ ...options, archivedBefore }, demand, next => {
         failures = 0
         progress = next
         onProgress(progress)

@@ -26,7 +26,7 @@ export type CommitResult =
  * Puts the actions as version `version`, which must follow the newest that the caller has read. When it throws, it is not known
  * whether the version is committed: the same call again, with the same commit id, is safe and finds out.
  * @throws RangeError when the actions are not a version that readers take; LAKE_VERSION_EXPIRED when the version is long past and
- * cleaned up; the errors of the object store
+ * cleaned up; LAKE_CORRUPT when the versions before it are gone; the errors of the object store
  */
 export async function commit(
   lake: DeltaLake,
@@ -110,8 +110,11 @@ async function refuseThePast(lake: DeltaLake, version: number, ours: boolean): P
   const never = checkpoint === undefined && version > 0
   if (never && (await lake.objects.head(lake.bucket, commitKey(lake, 0))) !== undefined) return
   const { commits, checkpoints } = await listLog(lake)
-  const oldest = checkpoints[0]?.version ?? version
-  if (oldest < version || commits.every((commit, index) => commit === index)) return
+  if (commits.every((commit, index) => commit === index)) return
+  const oldest = checkpoints[0]?.version
+  // Only what a checkpoint holds is ever cleaned up. Ours stays: it shows that there was a lake.
+  if (oldest === undefined) throw corrupt(lake, `version ${version} is put, and those before it are gone`)
+  if (oldest < version) return
   if (ours) await lake.objects.remove(lake.bucket, [commitKey(lake, version)])
   throw new BlastyError('LAKE_VERSION_EXPIRED', { lake: lakeName(lake), version, oldest })
 }
