@@ -1,6 +1,7 @@
 /** What the tests of erasing share: a Table with all that hangs on one, and looking at every byte that its stores hold. */
 
 import { randomUUID } from 'node:crypto'
+import type { Dirent } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -166,7 +167,7 @@ export async function foundInStream(streams: Streams, stream: string, needles: r
 /** Files below a folder that hold one of the needles. */
 export async function foundInFolder(folder: string, needles: readonly Buffer[]): Promise<string[]> {
   const found: string[] = []
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+  for (const entry of await entriesOf(folder)) {
     if (!entry.isFile()) continue
     const file = join(entry.parentPath, entry.name)
     const bytes = await readFile(file).catch(() => Buffer.alloc(0)) // It may go at this very moment.
@@ -175,12 +176,20 @@ export async function foundInFolder(folder: string, needles: readonly Buffer[]):
   return found
 }
 
+/** Folders in it may go while they are listed: then it is listed again. */
+async function entriesOf(folder: string, attempt = 1): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { recursive: true, withFileTypes: true })
+  } catch (error) {
+    if (attempt === 10) throw error
+    return entriesOf(folder, attempt + 1)
+  }
+}
+
 /** The folder in which the streams server keeps a stream. */
 export async function folderOfStream(stream: string): Promise<string> {
   const { folder } = await testStack('nats')
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isDirectory() && entry.name === stream) return join(entry.parentPath, entry.name)
-  throw new Error(`no folder of stream ${stream} below ${folder}`)
+  return join(folder, 'nats-1', 'jetstream', 'jetstream', 'BLASTY', 'streams', stream)
 }
 
 /** Waits until something is found to be so; `look` is asked again and again. */

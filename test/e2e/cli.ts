@@ -171,6 +171,26 @@ export function describeCli(opened: () => Setting): void {
       ])
     })
 
+    it('erases a row from every store, waits for that and tells of it, but not without being sure', async () => {
+      await ok(['put', 'shops', '{"town":"Sparta","number":1,"name":"forgotten"}'])
+      const erase = ['erase', 'shops', 'town=Sparta,number=1', '--id', 'sparta']
+      const unsure = await run(erase)
+      assert.deepEqual([unsure.code, /cannot be undone/.test(unsure.stderr)], [2, true])
+      const states = (stdout: string) =>
+        rowsOf(stdout).flatMap(row =>
+          Reflect.get(Object(row), 'state') === 'Done' ? [Reflect.get(Object(row), 'store')] : [],
+        )
+      const erased = await ok([...erase, '--yes', '--wait', '-o', 'json'])
+      assert.ok(
+        ['lake', 'log'].every(store => states(erased.stdout).includes(store)),
+        erased.stdout,
+      )
+      const told = await ok(['erase', 'shops', '--status', 'sparta', '-o', 'json'])
+      assert.ok(states(told.stdout).includes('log'), told.stdout)
+      assert.equal((await run(['get', 'shops', 'town=Sparta,number=1'])).code, 3)
+      assert.equal((await run(['erase', 'shops', '--status', 'another'])).code, 3)
+    })
+
     it('carries every value through export and import, as lines, CSV and Parquet', async () => {
       const put = await ok(['put', 'events', JSON.stringify(odd), JSON.stringify(none)])
       let token = tokenOf(put.stdout)

@@ -31,7 +31,9 @@ export type Resource = {
   readonly spec: object
 }
 
-export const allActions = [...['Get', 'List', 'Query', 'Search', 'Subscribe', 'Put', 'Delete', 'ReadBlob', 'WriteBlob']]
+export const allActions = [
+  ...['Get', 'List', 'Query', 'Search', 'Subscribe', 'Put', 'Delete', 'Erase', 'ReadBlob', 'WriteBlob'],
+]
 
 /** A policy that allows a service account these actions. */
 export function policyFor(serviceAccount: string, tables: readonly string[], actions = allActions): Resource {
