@@ -63,7 +63,9 @@ async function missing(lake: DeltaLake, version: number): Promise<BlastyError> {
       problem: `${version} is beyond ${newest ?? 'none'}`,
     })
   }
-  if (version > (oldest ?? 0)) {
+  // Only what a checkpoint holds is ever cleaned up.
+  const cleaned = listing.checkpoints.some(checkpoint => checkpoint.version >= version)
+  if (version > (oldest ?? 0) || !(cleaned || version < (listing.commits[0] ?? 0))) {
     return new BlastyError('LAKE_CORRUPT', {
       lake: lakeName(lake),
       problem: `the commit of version ${version} is missing`,
