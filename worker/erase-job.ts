@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectSearch } from '../backends/search/search.ts'
-import { orDemand } from '../backends/streams/demand.ts'
+import { type Demand, orDemand } from '../backends/streams/demand.ts'
 import { isBlastyError } from '../base/errors.ts'
 import type { Directory, ServedTable } from '../directory/directory.ts'
 import { indexes, indexesByTable, subscriptions, subscriptionsByTable } from '../directory/kinds.ts'
@@ -19,6 +19,8 @@ import { tableVersion, type WorkerOptions } from './worker.ts'
 
 /** How often a log is looked at in which nobody told of an erasure, in milliseconds. */
 const idleMillis = 30_000
+/** How long a log is left alone at first unless somebody tells of an erasure: Tables are made many at once, and have nothing to forget. */
+const restMillis = 3_000
 /** How soon a store is asked whether it has come far enough, in milliseconds; each time later than the time before. */
 const waitMillis = 1_000
 /** How often it is looked whether the time of blobs has come, in milliseconds. */
@@ -61,11 +63,14 @@ export function eraseJob(
         log.error({ err: error, table: table.log.table }, 'rows cannot be erased yet, it is tried again')
         tell(isBlastyError(error) ? error.message : 'an internal error; the log of the worker tells more')
       }
+      const demand = erasingDemand(table)
       try {
+        await pausing(restMillis, signal, demand)
         for (const proof of await recentProofs(table.lake, maxTold)) known.set(proof.id, proof)
         tell()
-        await Promise.all([keepErasing(options, failed, tell), keepFinishing(options, known, news, failed)])
+        await Promise.all([keepErasing(options, demand, failed, tell), keepFinishing(options, known, news, failed)])
       } finally {
+        demand.close()
         await reporter.end()
       }
     },
@@ -73,32 +78,34 @@ export function eraseJob(
 }
 
 /** Erases whenever there is something to, until the signal is aborted. */
-async function keepErasing(options: EraseOptions, failed: (error: unknown) => void, well: () => void): Promise<void> {
-  const { table, signal } = options
-  const demand = erasingDemand(table)
+async function keepErasing(
+  options: EraseOptions,
+  demand: Demand,
+  failed: (error: unknown) => void,
+  well: () => void,
+): Promise<void> {
+  const { signal } = options
   let failing = false
   let waits = 0
-  try {
-    while (!signal.aborted) {
-      let left = 1
-      try {
-        left = await eraseOnce(options)
-        if (failing) well()
-        failing = false
-      } catch (error) {
-        failing = true
-        failed(error)
-      }
-      waits = left > 0 ? waits + 1 : 0
-      const millis = left > 0 ? Math.min(idleMillis, waitMillis * 1.5 ** (waits - 1)) : idleMillis
-      await orDemand(
-        sleep(millis, undefined, { signal }).catch(() => {}),
-        demand,
-      )
+  while (!signal.aborted) {
+    let left = 1
+    try {
+      left = await eraseOnce(options)
+      if (failing) well()
+      failing = false
+    } catch (error) {
+      failing = true
+      failed(error)
     }
-  } finally {
-    demand.close()
+    waits = left > 0 ? waits + 1 : 0
+    await pausing(left > 0 ? Math.min(idleMillis, waitMillis * 1.5 ** (waits - 1)) : idleMillis, signal, demand)
   }
+}
+
+/** Until the time is over, somebody asks, or the signal is aborted. */
+async function pausing(millis: number, signal: AbortSignal, demand: Demand): Promise<void> {
+  const pause = sleep(millis, undefined, { signal }).catch(() => {})
+  await orDemand(pause, demand)
 }
 
 /** Called when something is new of an erasure. */
