@@ -81,12 +81,13 @@ test('a predicate selects the same rows as text, as SQL and as a JavaScript test
             found,
             `${text}\n${sql}`,
           )
-          const asWritten = await Promise.all([selected(text), unknown(text)]).catch(() => undefined)
-          if (asWritten === undefined) {
+          // Both are waited for: a connection that is closed while it runs something hangs for ever in DuckDB.
+          const [chosen, nulls] = await Promise.allSettled([selected(text), unknown(text)])
+          if (chosen.status === 'rejected' || nulls.status === 'rejected') {
             seen.failing += 1 // DuckDB raises where a wide decimal overflows; the SQL form does not
             continue
           }
-          assert.deepEqual([found, await unknown(sql)], asWritten, `${text}\n${sql}`)
+          assert.deepEqual([found, await unknown(sql)], [chosen.value, nulls.value], `${text}\n${sql}`)
           seen.agreed += 1
         }
       },

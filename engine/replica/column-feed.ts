@@ -102,7 +102,8 @@ export class ColumnFeed {
     this.#failure ??= new BlastyError('TABLE_NOT_READY', { table: name, reason: 'its replica was closed' })
     for (const waiter of this.#waiters) waiter.reject(this.#failure)
     await this.#feeding
-    await this.#ticking
+    // Closed while it runs something, a connection of DuckDB would hang for ever.
+    while (this.#ticking !== undefined) await this.#ticking
     await this.#saving
     this.#table.close()
   }
@@ -137,7 +138,7 @@ export class ColumnFeed {
     while (this.#ticking !== undefined) await this.#ticking
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (!this.#table.pending) return
+    if (!this.#table.pending || this.#stop.signal.aborted) return
     const bytes = this.#table.stagedBytes
     const started = performance.now()
     const running = this.#tickWithRetry().finally(() => {
