@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { giveWay } from './priority.ts'
 
 /** Works in the pool before and after, so that its threads are there, and prints the niceness of each thread. */
 const program = `
@@ -24,4 +28,20 @@ test('every thread of a process gives way, those that were there before too', { 
     niceness.every(one => one >= 10),
     stdout,
   )
+})
+
+test('the session is told where it has a weight, and left alone where it has none', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'blasty-priority-'))
+  try {
+    for (const [shown, then] of [
+      ['/autogroup-7 nice 0\n', '0'],
+      ['', ''],
+    ] as const) {
+      await writeFile(join(folder, 'autogroup'), shown)
+      giveWay(0, folder)
+      assert.equal(await readFile(join(folder, 'autogroup'), 'utf8'), then)
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
