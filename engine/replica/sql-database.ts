@@ -218,7 +218,7 @@ async function open(path: string, limits: SqlLimits): Promise<DuckDBInstance> {
   })
   const setUp = await instance.connect()
   try {
-    await setUp.run(`ATTACH ${quoteText(path)} AS ${catalog} (RECOVERY_MODE no_wal_writes)`)
+    await setUp.run(`ATTACH ${quoteText(path)} AS ${catalog} (RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')`)
     await setUp.run(
       `CREATE TABLE IF NOT EXISTS ${catalog}.${positionsTable} (name VARCHAR, uid VARCHAR, epoch INTEGER, schema INTEGER, revision BIGINT)`,
     )
