@@ -105,7 +105,8 @@ export class PastDatabases {
     const folder = join(this.#options.directory, randomUUID())
     let sql: SqlDatabase | undefined
     const release = () => {
-      sql?.close()
+      // Nothing was merged there: it closes at once.
+      void sql?.close()
       leave()
       // The next process begins with an empty directory.
       rm(folder, { recursive: true, force: true }).catch(() => {})
@@ -179,7 +180,7 @@ export class PastDatabases {
       await check()
       return sql
     } catch (error) {
-      sql?.close()
+      await sql?.close()
       throw error
     } finally {
       forget()

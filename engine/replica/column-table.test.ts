@@ -27,7 +27,7 @@ before(async () => {
   }
 })
 after(async () => {
-  sql.close()
+  await sql.close()
   await folder.remove()
 })
 

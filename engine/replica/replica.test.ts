@@ -16,7 +16,7 @@ before(async () => {
   sql = await openSqlDatabase(join(folder.path, 'test.duckdb'), { memory: '512MB', threads: 2 })
 })
 after(async () => {
-  sql.close()
+  await sql.close()
   await folder.remove()
 })
 

@@ -5,7 +5,7 @@ import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Schemas } from '../schema/schemas.ts'
-import { filmSchema, temporaryFolder } from '../testing.ts'
+import { filmSchema, patience, temporaryFolder } from '../testing.ts'
 import { rowsOf } from '../testing-table.ts'
 import { type ChangeBatch, StoredRow } from './change.ts'
 import { ColumnTable } from './column-table.ts'
@@ -17,7 +17,7 @@ before(async () => {
 })
 after(() => folder.remove())
 
-const limits = { memory: '256MB', threads: 1 }
+const limits = { memory: '256MB', threads: 1, restMillis: 600_000 }
 const enough = 64 * 1024 * 1024
 const pathOf = (name: string) => join(folder.path, `${name}.duckdb`)
 const open = (name: string) => openSqlDatabase(pathOf(name), limits)
@@ -68,7 +68,24 @@ test('after a crash the columns go on from the last checkpoint, and each row is 
   await merge(again, 2, 4)
   assert.deepEqual(await shown(next), expected)
   for (const one of [table, again]) one.close()
-  for (const one of [sql, next]) one.close()
+  for (const one of [sql, next]) await one.close()
+})
+
+test('what is not saved is when nothing is merged for a while', async () => {
+  const sql = await openSqlDatabase(pathOf('rest'), { ...limits, restMillis: 50 })
+  const table = await tableIn(sql)
+  await merge(table, 0, 4)
+  await sql.merged(1024 * 1024)
+  for (const signal = patience(); ; signal.throwIfAborted()) {
+    const next = await openAfterCrash('rest')
+    const again = await tableIn(next)
+    const { revision } = again
+    again.close()
+    await next.close()
+    if (revision === 8) break
+  }
+  table.close()
+  await sql.close()
 })
 
 test('while a query reads what has since been deleted no checkpoint is made, and the next merge makes it', async () => {
@@ -83,7 +100,7 @@ test('while a query reads what has since been deleted no checkpoint is made, and
   const unsaved = await tableIn(before)
   assert.equal(unsaved.revision, 0)
   unsaved.close()
-  before.close()
+  await before.close()
 
   await other.run('COMMIT')
   await sql.merged(1)
@@ -92,10 +109,10 @@ test('while a query reads what has since been deleted no checkpoint is made, and
   assert.equal(saved.revision, 8)
   assert.deepEqual(await shown(next), expected)
   saved.close()
-  next.close()
+  await next.close()
   other.closeSync()
   table.close()
-  sql.close()
+  await sql.close()
 })
 
 test('an instance that was closed shows everything when it is opened again', async () => {
@@ -103,13 +120,13 @@ test('an instance that was closed shows everything when it is opened again', asy
   const table = await tableIn(sql)
   await merge(table, 0, 4)
   table.close()
-  sql.close()
+  await sql.close()
   const next = await open('closed')
   const again = await tableIn(next)
   assert.equal(again.revision, 8)
   assert.deepEqual(await shown(next), expected)
   again.close()
-  next.close()
+  await next.close()
 })
 
 test('a file that is no database is made anew', async () => {
@@ -119,5 +136,5 @@ test('a file that is no database is made anew', async () => {
   await merge(table, 0, 4)
   assert.deepEqual(await shown(sql), expected)
   table.close()
-  sql.close()
+  await sql.close()
 })

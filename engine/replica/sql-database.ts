@@ -22,6 +22,8 @@ export type SqlLimits = {
    * process was told otherwise: with all of them held, nothing else of the process would get on.
    */
   readonly statements?: number
+  /** When so long nothing was merged, what is not saved is; two seconds when unset, in milliseconds. */
+  readonly restMillis?: number
 }
 
 export type SqlDatabase = {
@@ -30,7 +32,7 @@ export type SqlDatabase = {
   readonly read: () => Promise<SqlReading>
   /**
    * To be told after each merge how many bytes it held, `Infinity` for one that is dear. When enough have come since the last
-   * checkpoint, makes one. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
+   * checkpoint, makes one; when some have and no more come for a while, one is made then. While a query reads rows that have since been deleted none can be made, and the next merge tries again.
    */
   readonly merged: (bytes: number) => Promise<void>
   /** Another number from each renewal on: who connects behind one finds a Table only when its feed has filled it again. */
@@ -43,7 +45,7 @@ export type SqlDatabase = {
    */
   readonly renew: () => Promise<void>
   /** Makes a checkpoint too. */
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 /** A connection in a transaction that only reads, and by name the revision that each Table has in it. */
@@ -54,6 +56,9 @@ export const positionsTable = '_blasty_positions'
 
 /** What may have to be merged again after a crash, and what dead versions of rows may hold of memory until then. */
 const checkpointBytes = 64 * 1024 * 1024
+/** What is not saved is not compressed either, and a tenth of a Table like that makes a query a sixth slower; less than so much is not worth a checkpoint. */
+const worthwhileBytes = 1024 * 1024
+const defaultRestMillis = 2_000
 /** The name of the file in the instance. */
 const catalog = 'columns'
 
@@ -75,6 +80,8 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
   let renewing: Promise<void> | undefined
   let closed = false
   let unsaved = 0
+  let resting: NodeJS.Timeout | undefined
+  let saving: Promise<void> | undefined
 
   /** Opens a connection to what the file is now, or will be when its renewal is over. */
   const opened = async <T>(
@@ -108,23 +115,43 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
     for (const listener of [...listeners]) listener()
     return renewing
   }
+  const checkpoint = async () => {
+    const saved = unsaved
+    unsaved = 0
+    const connection = await connected()
+    try {
+      await connection.run(`CHECKPOINT ${catalog}`)
+    } catch {
+      unsaved += saved
+    } finally {
+      connection.closeSync()
+    }
+  }
+  const save = async () => {
+    while (saving !== undefined) await saving
+    // There is nothing to save of a file that goes, and who waits for its end must not wait for another.
+    if (renewing !== undefined || closed) return
+    saving = checkpoint().finally(() => {
+      saving = undefined
+    })
+    await saving
+  }
+  const rest = () => {
+    clearTimeout(resting)
+    if (unsaved < worthwhileBytes || closed) return
+    const rested = () =>
+      save()
+        .catch(() => {}) // Whoever merges or connects next is told.
+        .then(rest)
+    resting = setTimeout(rested, limits.restMillis ?? defaultRestMillis).unref()
+  }
   return {
     connect: connected,
     read: () => opened(read, ({ connection }) => connection),
     merged: async bytes => {
       unsaved += bytes
-      // There is nothing to save of a file that goes, and who waits for its end must not wait for another.
-      if (unsaved < checkpointBytes || renewing !== undefined) return
-      const saved = unsaved
-      unsaved = 0
-      const connection = await connected()
-      try {
-        await connection.run(`CHECKPOINT ${catalog}`)
-      } catch {
-        unsaved += saved
-      } finally {
-        connection.closeSync()
-      }
+      if (unsaved >= checkpointBytes) await save()
+      rest()
     },
     generation: () => generation,
     onRenewal: listener => {
@@ -132,9 +159,11 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
       return () => listeners.delete(listener)
     },
     renew,
-    close: () => {
+    close: async () => {
       closed = true
+      clearTimeout(resting)
       connections.giveUp()
+      await saving?.catch(() => {}) // Who merged was told.
       instance?.closeSync()
       instance = undefined
     },

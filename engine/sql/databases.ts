@@ -58,6 +58,6 @@ export class SqlDatabases {
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#open.values())
     this.#open.clear()
-    for (const database of opened) if (database.status === 'fulfilled') database.value.close()
+    for (const database of opened) if (database.status === 'fulfilled') await database.value.close()
   }
 }

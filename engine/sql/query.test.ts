@@ -226,7 +226,7 @@ test('a client that does not read holds neither a turn nor a connection past the
   let closed = 0
   const counted: SqlDatabase = {
     ...sql,
-    close: () => {},
+    close: async () => {},
     merged: async () => {},
     connect: () => sql.connect(),
     read: async () => {
