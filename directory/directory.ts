@@ -276,9 +276,13 @@ function descriptorOf({ metadata, status }: TableResource): TableDescriptor | un
   return { namespace, name, uid, schema: schema as TableDescriptor['schema'], bucket, stream, epoch }
 }
 
-/** The operator shows a revision that no announcement of a schema has: rows were written before. */
-function noteWritten({ status }: TableResource, table: Table): void {
-  if (Number(status?.progress?.revision ?? 0) > (status?.schema?.number ?? 0)) table.knownWritten()
+/** Whether the operator shows a revision that no announcement of a schema has: rows were written before. */
+export function isShownWritten({ status }: TableResource): boolean {
+  return Number(status?.progress?.revision ?? 0) > (status?.schema?.number ?? 0)
+}
+
+function noteWritten(resource: TableResource, table: Table): void {
+  if (isShownWritten(resource)) table.knownWritten()
 }
 
 function sameThing(a: TableDescriptor, b: TableDescriptor): boolean {

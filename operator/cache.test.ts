@@ -65,6 +65,12 @@ describe('the cache', () => {
     assert.throws(() => Object.assign(labels ?? {}, { app: 'y' }), TypeError)
   })
 
+  it('keeps no record of who owns which field', () => {
+    const { metadata } = thing('a', 1)
+    cache.replace([{ ...thing('a', 1), metadata: { ...metadata, managedFields: [{ manager: 'x' }] } }], '1')
+    assert.deepEqual(cache.get(keyFor('a', 'n'))?.metadata, metadata)
+  })
+
   it('goes on with the other handlers when one throws, and reports it', () => {
     const failure = new Error('handler')
     cache.subscribe(() => {

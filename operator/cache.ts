@@ -20,7 +20,7 @@ export function defineIndex<T extends KubeObject>(kind: Kind<T>, values: Index<T
 
 export type DeltaHandler<T> = (delta: Delta<T>) => void
 
-/** What others may do with a cache. Objects are frozen. */
+/** What others may do with a cache. Objects are frozen, and without their managed fields. */
 export interface CacheReader<T extends KubeObject> {
   get(key: Key): T | undefined
   /** All objects, or those of a namespace; in no order. */
@@ -136,7 +136,7 @@ export class Cache<T extends KubeObject> implements CacheReader<T> {
     const old = this.#objects.get(key)
     if (old?.metadata.resourceVersion === given.metadata.resourceVersion && old.metadata.uid === given.metadata.uid)
       return
-    const object = deepFreeze(given)
+    const object = deepFreeze(withoutManagers(given))
     this.#objects.set(key, object)
     for (const [index, entries] of this.#indexes) {
       if (old !== undefined) unindex(index, entries, key, old)
@@ -174,6 +174,13 @@ export class Cache<T extends KubeObject> implements CacheReader<T> {
       this.#onHandlerError(error)
     }
   }
+}
+
+/** Who owns which field is half of an object, and nobody reads it here. */
+function withoutManagers<T extends KubeObject>(object: T): T {
+  if (object.metadata.managedFields === undefined) return object
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
 }
 
 function isNewer(held: KubeObject, than: KubeObject): boolean {

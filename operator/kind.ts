@@ -1,6 +1,6 @@
 /** Kinds, objects and keys: all that the core knows of a Kubernetes resource. */
 
-/** The part of metav1.ObjectMeta that the core reads. Objects in a cache keep the whole of it. */
+/** The part of metav1.ObjectMeta that the core reads. Objects in a cache keep the whole of it, but for `managedFields`. */
 export interface ObjectMeta {
   readonly name: string
   readonly namespace?: string

@@ -28,7 +28,8 @@ test('an erasure is carried out soon after it is told of, and what is reported o
       ({ op: 'put', row: table.schemas.codec.row({ id, title: `${marker} ${id}` }, 'row') }) as const
     await archiver.reached((await table.writer.write([put('a'), put('b')], writing())).revision)
     const backends = { reports, search: { host: 'http://127.0.0.1:1', key: '' }, connectionID: 'c' }
-    const served = { table, backends } as unknown as ServedTable
+    const resource = { status: { schema: { number: 1 }, progress: { revision: '3' } } }
+    const served = { table, backends, resource } as unknown as ServedTable
     const log = { warn: () => {}, error: (problem: unknown) => assert.fail(JSON.stringify(problem)) }
     const start = (id: string, signal: AbortSignal) => {
       const options = { id, log, dataDirectory: lake.folder } as unknown as WorkerOptions

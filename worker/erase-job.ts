@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connectSearch } from '../backends/search/search.ts'
 import { type Demand, orDemand } from '../backends/streams/demand.ts'
 import { isBlastyError } from '../base/errors.ts'
-import type { Directory, ServedTable } from '../directory/directory.ts'
+import { type Directory, isShownWritten, type ServedTable } from '../directory/directory.ts'
 import { indexes, indexesByTable, subscriptions, subscriptionsByTable } from '../directory/kinds.ts'
 import { finishErasures } from '../engine/erase/blobs.ts'
 import { erasingDemand } from '../engine/erase/demand.ts'
 import { type Dependents, type EraseOptions, eraseOnce } from '../engine/erase/erase.ts'
 import { type ErasureProof, recentProofs } from '../engine/erase/proof.ts'
+import { holdsRecords } from '../engine/log/log.ts'
 import type { ErasuresReport } from '../engine/membership/reports.ts'
 import { keyFor } from '../operator/mod.ts'
 import type { Job } from './jobs.ts'
@@ -19,7 +20,7 @@ import { tableVersion, type WorkerOptions } from './worker.ts'
 
 /** How often a log is looked at in which nobody told of an erasure, in milliseconds. */
 const idleMillis = 30_000
-/** How long a log is left alone at first unless somebody tells of an erasure: Tables are made many at once, and have nothing to forget. */
+/** How long a log with rows is left alone at first unless somebody tells of an erasure: Tables come many at once. */
 const restMillis = 3_000
 /** How soon a store is asked whether it has come far enough, in milliseconds; each time later than the time before. */
 const waitMillis = 1_000
@@ -33,7 +34,7 @@ export function eraseJob(
   directory: Directory,
   { id: worker, log, dataDirectory }: WorkerOptions,
 ): Job {
-  const { table, backends } = served
+  const { table, backends, resource } = served
   const { namespace, name, uid: tableUid } = table.descriptor
   return {
     id: `erase/${tableUid}`,
@@ -65,7 +66,9 @@ export function eraseJob(
       }
       const demand = erasingDemand(table)
       try {
-        await pausing(restMillis, signal, demand)
+        await pausing(isShownWritten(resource) ? restMillis : idleMillis, signal, demand)
+        // Where nobody wrote there is nothing to forget, and the bucket need not be listed for proofs.
+        while (!signal.aborted && !(await holdsRecords(table.log))) await pausing(idleMillis, signal, demand)
         for (const proof of await recentProofs(table.lake, maxTold)) known.set(proof.id, proof)
         tell()
         await Promise.all([keepErasing(options, demand, failed, tell), keepFinishing(options, known, news, failed)])

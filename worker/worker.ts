@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { Subscription } from '../crds/types.gen.ts'
-import { Directory, type ServedTable } from '../directory/directory.ts'
+import { Directory, isShownWritten, type ServedTable } from '../directory/directory.ts'
 import { indexes, indexesByTable, subscriptions, subscriptionsByTable } from '../directory/kinds.ts'
 import { type RouterStart, route } from '../engine/feed/router.ts'
 import { logState } from '../engine/log/log.ts'
@@ -54,12 +54,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   let nextShare = 0
   let placed: Placed | undefined
   let closed = false
+  /** Jobs by what they were made from, of which little is new from one sharing to the next. */
+  const known: Known = new WeakMap()
 
   const share = () => {
     scheduled = undefined
     const began = performance.now()
     const now = new Placed(options.id, placed)
-    jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options, now)))
+    jobs.assign(directory.served().flatMap(served => jobsOf(served, directory, options, now, known)))
     placed = now
     const pause = sharePauses * (performance.now() - began)
     nextShare = began + Math.min(maxShareMillis, Math.max(minShareMillis, pause))
@@ -97,14 +99,19 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 /** This worker's share of the work on one Table. */
-function jobsOf(served: ServedTable, directory: Directory, options: WorkerOptions, placed: Placed): Job[] {
+function jobsOf(
+  served: ServedTable,
+  directory: Directory,
+  options: WorkerOptions,
+  placed: Placed,
+  known: Known,
+): Job[] {
   const { namespace, name, uid } = served.table.descriptor
   const key = keyFor(name, namespace)
+  const own = known.get(served) ?? ownJobs(served, directory, options)
+  known.set(served, own)
   const all = [
-    tableJob(served),
-    lakeJob(served, options),
-    ...expiryJob(served, options),
-    ...(served.table.keyed ? [blobJob(served, options), eraseJob(served, directory, options)] : []),
+    ...own,
     ...directory
       .read(indexes)
       .by(indexesByTable, key)
@@ -121,6 +128,18 @@ function jobsOf(served: ServedTable, directory: Directory, options: WorkerOption
 export const tableVersion = ({ table: { descriptor, instance }, backends }: ServedTable): string =>
   `${descriptor.uid} ${descriptor.epoch} ${descriptor.stream} ${instance} ${backends.connectionID}`
 
+type Known = WeakMap<ServedTable, readonly Job[]>
+
+/** The jobs that the Table alone decides: made anew when anything of it changes, since that makes it another object. */
+function ownJobs(served: ServedTable, directory: Directory, options: WorkerOptions): readonly Job[] {
+  return [
+    tableJob(served),
+    lakeJob(served, options),
+    ...expiryJob(served, options),
+    ...(served.table.keyed ? [blobJob(served, options), eraseJob(served, directory, options)] : []),
+  ]
+}
+
 /** Tells how far a Table's log goes, once it holds more than the announcements of schemas: those the operator made itself. */
 function tableJob(served: ServedTable): Job {
   const { table, backends, resource } = served
@@ -130,7 +149,10 @@ function tableJob(served: ServedTable): Job {
     version: `${tableVersion(served)} ${maxBytes}`,
     run: async signal => {
       let told: TableReport | undefined
+      const rest = () => sleep(tableReportMillis, undefined, { signal }).catch(() => {})
       try {
+        // One that was just made has nothing to tell.
+        if (!isShownWritten(resource)) await rest()
         while (!signal.aborted) {
           const { last, bytes } = await logState(table.log)
           const full = bytes > fullShare * maxBytes
@@ -139,7 +161,7 @@ function tableJob(served: ServedTable): Job {
             told = { kind: 'table', tableUid: table.descriptor.uid, revision: last, bytes, full }
             await backends.reports.publish(told)
           }
-          await sleep(tableReportMillis, undefined, { signal }).catch(() => {})
+          await rest()
         }
       } finally {
         // A report is repeated until it is withdrawn, and would contradict that of the next worker.
