@@ -9,6 +9,19 @@ const lowerCase = 0x20
 /** `MSG` and `HMSG`: the lines that a payload follows. */
 const payloadFollows = new Set([0x6d, 0x68])
 
+/** Buffers that hold one message each and nothing else. */
+const lone = new WeakSet<ArrayBufferLike>()
+
+/**
+ * Frees the memory of a large message's payload; for who has it alone, and will not look at it again. What is left to the collector
+ * of garbage is expensive: V8 counts such memory as if it were its heap, and looks through all of that for every ten megabytes.
+ * Does nothing where other messages lie in the same memory.
+ */
+export function giveBack(payload: Uint8Array): void {
+  const { buffer } = payload
+  if (buffer instanceof ArrayBuffer && lone.delete(buffer)) buffer.transfer(0)
+}
+
 export class Frames {
   #shared = Buffer.allocUnsafeSlow(roomBytes)
   /** Of the size of the one message that is being read into it. */
@@ -47,6 +60,7 @@ export class Frames {
     this.#filled = part.length
     if (bytes !== undefined && bytes > this.#shared.length / 2) {
       this.#own = Buffer.allocUnsafeSlow(bytes)
+      lone.add(this.#own.buffer)
       part.copy(this.#own)
     } else {
       part.copy(this.#shared)
