@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc, { runs } from '../../test/random.ts'
-import { Frames } from './frames.ts'
+import { Frames, giveBack } from './frames.ts'
 
 const withPayload = (line: string, bytes: number) =>
   Buffer.concat([Buffer.from(line), Buffer.alloc(bytes, 'x\n'), Buffer.from('\r\n')])
@@ -72,4 +72,15 @@ test('a line longer than is read at a time is waited for', () => {
     handed.map(({ length }) => length),
     [info.length],
   )
+})
+
+test('only a payload that has its memory to itself is given back', () => {
+  const frames = new Frames()
+  const [large, two] = [withHeaders(200_000), Buffer.concat([messageOf(10), messageOf(20_000)])]
+  const [alone, shared] = [large, two].flatMap(one => read(frames, one, () => one.length))
+  const payload = alone?.subarray(20)
+  assert.ok(alone !== undefined && payload !== undefined && shared !== undefined)
+  for (const bytes of [shared.subarray(40), payload, payload]) giveBack(bytes)
+  assert.ok(shared.equals(two))
+  assert.deepEqual([alone.buffer.byteLength, payload.length], [0, 0])
 })
