@@ -12,9 +12,11 @@ import { type DeltaLake, lakeIn } from './lake/delta/lake.ts'
 import { archivedExpiry } from './lake/expiry.ts'
 import { archivedChanges } from './lake/history.ts'
 import { openSnapshot } from './lake/snapshot.ts'
+import { follow } from './log/follower.ts'
 import { type ChangeLog, changeLog, logState } from './log/log.ts'
 import { type LogWriter, logWriter } from './log/writer.ts'
 import { markWritten } from './log/written.ts'
+import { appendedBatch, type ChangeBatch } from './replica/change.ts'
 import { TableReplica } from './replica/replica.ts'
 import type { SqlDatabase } from './replica/sql-database.ts'
 import { readSchema } from './schema/documents.ts'
@@ -153,6 +155,17 @@ export class Table {
     if (part === 'rows') await replica.reached(wanted, signal)
     else await replica.columnsReached(wanted, signal)
     return replica
+  }
+
+  /**
+   * Batches of an append-only Table behind `after`, read for this caller alone and no faster than it takes them, until the signal is
+   * aborted. A replica reads ahead for all who follow it, and has the log read once more for one who falls behind.
+   * @throws what `follow` does, TABLE_NOT_READY when the Table closes
+   */
+  async *appended(after: number, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    const either = AbortSignal.any([signal, this.#stop.signal])
+    for await (const batch of follow(this.log, { after, signal: either })) yield appendedBatch(batch)
+    if (!signal.aborted) throw this.#stop.signal.reason
   }
 
   /** The replica, if its rows are where `reached` would wait for: most readers need no wait, nor a timer for one. */

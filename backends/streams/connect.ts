@@ -1,9 +1,10 @@
 /** One connection to the streams backend, and its JetStream faces. */
 
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { BlastyError } from '../../base/errors.ts'
 import { lightRequests } from './requests.ts'
+import { connect } from './transport.ts'
 
 export type StreamsOptions = {
   readonly servers: readonly string[]

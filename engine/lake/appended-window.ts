@@ -1,51 +1,47 @@
 /** The window of an append-only Table: its records as they lie in the log. */
 
-import { join } from 'node:path'
 import type { ChangeBatch } from '../replica/change.ts'
-import { LineFile } from './lines.ts'
-import { recordLine, stagedHead } from './staged.ts'
+import { RecordFiles } from './record-files.ts'
+import { stagedHead } from './staged.ts'
 import type { ChangeWindow, ClosedWindow } from './window.ts'
 
 /** Small enough that the next is read while one is written, large enough for files that need not be put together at once. */
-const maxFileBytes = 32 * 1024 * 1024
+const maxBytes = 32 * 1024 * 1024
 
 export class AppendedWindow implements ChangeWindow {
-  readonly #file: LineFile
+  readonly #files: RecordFiles
   #revision = 0
   #committed = 0
 
-  private constructor(file: LineFile) {
-    this.#file = file
-  }
-
-  /** `directory` is a scratch folder of this window alone. */
-  static async open(directory: string): Promise<AppendedWindow> {
-    return new AppendedWindow(await LineFile.open(join(directory, 'records.ndjson')))
+  /** `directory` is a scratch folder of this window alone; it must exist. */
+  constructor(directory: string) {
+    this.#files = new RecordFiles(directory)
   }
 
   get empty(): boolean {
-    return this.#file.bytes === 0
+    return this.#files.bytes === 0
   }
 
   get full(): boolean {
-    return this.#file.bytes >= maxFileBytes
+    return this.#files.bytes >= maxBytes
   }
 
   get revision(): number {
     return this.#revision
   }
 
+  /** Nobody else may have the records: their memory is given back. */
   async add(batch: ChangeBatch): Promise<void> {
     for (const { revision, body } of batch.appended ?? [])
-      await this.#file.write(...recordLine(stagedHead(revision, batch.commitTime, batch.revision), body))
+      await this.#files.add(stagedHead(revision, batch.commitTime, batch.revision), body)
     this.#revision = batch.revision
     this.#committed = Math.max(this.#committed, batch.commitTime)
   }
 
   async close(): Promise<ClosedWindow> {
-    await this.#file.close()
+    const files = await this.#files.close()
     return {
-      rows: this.empty ? undefined : { file: this.#file.path, lines: 'records' },
+      rows: files.length === 0 ? undefined : { lines: 'records', files },
       changes: undefined,
       keys: [],
       touched: [],
@@ -54,6 +50,6 @@ export class AppendedWindow implements ChangeWindow {
   }
 
   discard(): Promise<void> {
-    return this.#file.discard()
+    return this.#files.discard()
   }
 }

@@ -110,8 +110,7 @@ export class ArchiveRun {
       keyed: options.places !== undefined,
       expired: expiredRevision(options.state, options.table),
       folder: options.scratch,
-      // What comes bit by bit leaves the other processors to those who read and write; a backlog takes two.
-      write: sealed => writeWindow(sealed, this.#parquet, sealed.window.full ? 2 : 1),
+      write: sealed => writeWindow(sealed, this.#parquet),
     })
   }
 
@@ -202,7 +201,7 @@ export class ArchiveRun {
       const local = join(folder, 'rewritten.parquet')
       const path = dataPath(randomUUID())
       const time = now()
-      const written = await this.#parquet.use(1, parquet => parquet.rewrite(this.#schema, sources, local))
+      const written = await this.#parquet.use(parquet => parquet.rewrite(this.#schema, sources, local))
       const actions: Action[] = chosen.map(file => ({ remove: removeFile(file, time, false) }))
       if (written.rows > 0) {
         actions.push({ add: addFile(path, written, await uploadFile(lake, path, local), time, false) })
@@ -251,7 +250,7 @@ export class ArchiveRun {
     const { table, lake, now } = this.#options
     const time = now()
     const ended = await this.#inFolder('expiry', folder =>
-      this.#parquet.use(1, parquet => endedBy({ lake }, this.#state.files.values(), expired, { parquet, folder })),
+      this.#parquet.use(parquet => endedBy({ lake }, this.#state.files.values(), expired, { parquet, folder })),
     )
     const actions = [
       ...(await this.#end(ended, time)),
@@ -384,7 +383,7 @@ export class ArchiveRun {
     const { codec, encodeKey } = table.schemas
     const noted = places.note(path)
     const source = { file: local, deleted: await this.#vector(file) }
-    await this.#parquet.use(1, async parquet => {
+    await this.#parquet.use(async parquet => {
       for await (const rows of parquet.read(this.#schema, source)) {
         for (const { position, body } of rows) noted.add(encodeKey(codec.decode(Buffer.from(body))), position)
       }

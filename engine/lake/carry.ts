@@ -36,9 +36,10 @@ export async function carry(
   const { waiting } = run
   const told = () => tell(progressOf(run, table.log.epoch))
   told()
-  const replica = await table.reached(run.archived, 'rows', signal)
+  const replica = table.keyed ? await table.reached(run.archived, 'rows', signal) : undefined
   const over = new AbortController()
-  const batches = replica.source.changes(run.archived, AbortSignal.any([signal, over.signal]))
+  const until = AbortSignal.any([signal, over.signal])
+  const batches = replica?.source.changes(run.archived, until) ?? table.appended(run.archived, until)
   let purge = 0
   const purgeWhenDue = async () => {
     if (performance.now() < purge) return
@@ -86,8 +87,8 @@ export async function carry(
         due = Number.POSITIVE_INFINITY
       }
       if (waiting.next !== undefined) startCommitting()
-      const until = Math.min(purge, waiting.sealable ? due : Number.POSITIVE_INFINITY)
-      const result = await orDemand(waiting.full ? undefined : next, demand, until - performance.now())
+      const look = Math.min(purge, waiting.sealable ? due : Number.POSITIVE_INFINITY)
+      const result = await orDemand(waiting.full ? undefined : next, demand, look - performance.now())
       if (signal.aborted) return
       if (result === 'due' || result === 'demand') continue
       if (result.done) return
@@ -99,9 +100,9 @@ export async function carry(
     over.abort()
     await batches.return(undefined)
     await committing
-    const behind = waiting.pending || replica.revision > run.revision
+    const behind = waiting.pending || (replica !== undefined && replica.revision > run.revision)
     if (behind && (await isLost(table.log))) {
-      await takeRest(run, replica)
+      if (replica !== undefined) await takeRest(run, replica)
       await run.commitAll()
       told()
     }

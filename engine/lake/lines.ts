@@ -31,16 +31,9 @@ export class LineFile {
     return this.#bytes + this.#text.length
   }
 
-  /** Writes texts and UTF-8 one behind another. One call at a time; resolves when more may be written. */
-  async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
-    for (const part of parts) {
-      if (typeof part === 'string') {
-        this.#text += part
-        continue
-      }
-      await this.#encode()
-      await this.#copy(part)
-    }
+  /** Writes behind what was written. One call at a time; resolves when more may be written. */
+  async write(text: string): Promise<void> {
+    this.#text += text
     if (this.#text.length >= encodedLength) await this.#encode()
   }
 

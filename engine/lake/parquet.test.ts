@@ -8,9 +8,9 @@ import fc, { runs } from '../../test/random.ts'
 import { rowCodec } from '../schema/rows.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
 import { eventSchema, filmSchema, temporaryFolder } from '../testing.ts'
-import { LineFile } from './lines.ts'
 import { type InsertedRow, type LakeRow, ParquetFiles, type SourceFile } from './parquet.ts'
-import { recordLine, stagedHead } from './staged.ts'
+import { RecordFiles } from './record-files.ts'
+import { stagedHead } from './staged.ts'
 import { columnValue } from './testing-values.ts'
 
 const schema: TableSchema = {
@@ -69,19 +69,17 @@ const givenRow = fc.record(
 
 /** The same rows as records of the log, of a few rows each; what they share is of the record. */
 async function writeAsRecords(files: ParquetFiles, folder: string, rows: readonly Row[], sizes: readonly number[]) {
-  const from = join(folder, 'records.ndjson')
-  const lines = await LineFile.open(from)
+  const records = new RecordFiles(folder)
   let at = 0
   for (const [index, size] of [...sizes, rows.length].entries()) {
     const some = rows.slice(at, at + size).map(row => JSON.stringify(row))
     at += size
     // A record may be written over several lines.
     const body = Buffer.from(`[${some.join(index % 2 === 0 ? ',' : ' ,\n')}]`)
-    await lines.write(...recordLine(stagedHead(index + 1, 1_700_000_000_000_000 + index, index + 1), body))
+    await records.add(stagedHead(index + 1, 1_700_000_000_000_000 + index, index + 1), body)
   }
-  await lines.close()
   const file = join(folder, 'records.parquet')
-  return { file, ...(await files.writeRecords(schema, from, file)) }
+  return { file, ...(await files.writeRecords(schema, await records.close(), file)) }
 }
 
 const bodies = (rows: readonly LakeRow[]) => rows.map(({ body }) => codec.decode(Buffer.from(body)))

@@ -70,9 +70,22 @@ export class ParquetFiles {
       memory_limit: memory,
       temp_directory: `${directory}/spill`,
     })
+    const files = await ParquetFiles.#connect(instance)
+    await files.#connection.run(
+      `SET allowed_directories = [${quoteText(directory)}]; SET enable_external_access = false`,
+    )
+    return files
+  }
+
+  /** Another that shares the database and its limits, for a call at the same time as one of this. Each is closed by itself. */
+  beside(): Promise<ParquetFiles> {
+    return ParquetFiles.#connect(this.#instance)
+  }
+
+  static async #connect(instance: DuckDBInstance): Promise<ParquetFiles> {
     const connection = await instance.connect()
-    await connection.run(`SET allowed_directories = [${quoteText(directory)}]; SET enable_external_access = false;
-      CREATE TABLE deleted (source INTEGER, position BIGINT)`)
+    // Temporary: each connection has its own.
+    await connection.run('CREATE TEMP TABLE deleted (source INTEGER, position BIGINT)')
     return new ParquetFiles(instance, connection)
   }
 
@@ -86,8 +99,8 @@ export class ParquetFiles {
     return this.#copy(schema, selectRows(schema, from, [batchEndField]), to)
   }
 
-  /** Writes rows that stand on a line for each record of the log (`recordLine`), in their order. */
-  writeRecords(schema: TableSchema, from: string, to: string): Promise<WrittenFile> {
+  /** Writes rows that stand on a line for each record of the log (`recordLine`), in the order of the files and theirs. */
+  writeRecords(schema: TableSchema, from: readonly string[], to: string): Promise<WrittenFile> {
     return this.#copy(schema, selectRecords(schema, from), to)
   }
 

@@ -24,13 +24,15 @@ export const stagedHead = (revision: number, commitTime: number, batchEnd: numbe
 const lineFeed = 0x0a
 const space = 0x20
 
+const endOfRecord = Buffer.from('}\n')
+
 /** The parts of a line that holds the rows of one record. `rows` is a JSON array. */
-export function recordLine(head: string, rows: Uint8Array): readonly (string | Uint8Array)[] {
+export function recordLine(head: string, rows: Uint8Array): readonly Uint8Array[] {
   // A Buffer looks for a byte many times as fast as an array does.
   const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
   // JSON has no bare line feed inside of a value, so that one stands between values, where a space does as well.
   const line = bytes.includes(lineFeed) ? bytes.map(byte => (byte === lineFeed ? space : byte)) : bytes
-  return [`{${head},"rows":`, line, '}\n']
+  return [Buffer.from(`{${head},"rows":`), line, endOfRecord]
 }
 
 /** A SELECT of what is stored of rows that stand on a line each, with `more` fields, in their order. */
@@ -40,11 +42,11 @@ export function selectRows(schema: TableSchema, from: string, more: readonly str
     ...[revisionColumn, commitTimeColumn].map(name => `${name}: 'BIGINT'`),
     ...more.map(name => `${name}: ${name === changeFields[0] ? `'VARCHAR'` : `'BIGINT'`}`),
   ]
-  return `SELECT ${stored(schema, more)} FROM ${lines(from, types)}`
+  return `SELECT ${stored(schema, more)} FROM ${lines([from], types)}`
 }
 
-/** A SELECT of what is stored of rows that stand on a line for each record, in their order. */
-export function selectRecords(schema: TableSchema, from: string): string {
+/** A SELECT of what is stored of rows that stand on a line for each record, in the order of the files and theirs. */
+export function selectRecords(schema: TableSchema, from: readonly string[]): string {
   const row = schema.columns.map(column => `${quoteIdentifier(column.name)} ${readType(column)}`)
   const beside = [revisionColumn, commitTimeColumn, batchEndField]
   const types = [`rows: ${quoteText(`STRUCT(${row.join(', ')})[]`)}`, ...beside.map(name => `${name}: 'BIGINT'`)]
@@ -61,6 +63,6 @@ const stored = (schema: TableSchema, more: readonly string[]): string =>
     ...more,
   ].join(', ')
 
-const lines = (from: string, types: readonly string[]): string =>
-  `read_json(${quoteText(from)}, columns = {${types.join(', ')}}, format = 'newline_delimited',
+const lines = (from: readonly string[], types: readonly string[]): string =>
+  `read_json([${from.map(quoteText).join(', ')}], columns = {${types.join(', ')}}, format = 'newline_delimited',
     compression = 'uncompressed', maximum_object_size = ${maxLineBytes})`

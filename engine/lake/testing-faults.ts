@@ -69,7 +69,7 @@ export function withParts(table: Table, parts: Readonly<Record<string, unknown>>
 /** What is between two windows: the commit of the first, or so many milliseconds in which it need not come about. */
 export type Pace = 'committed' | number
 
-/** The same Table, whose replica hands on the batches of a window at its pace. `onAhead`: one whose predecessor is not in the lake. */
+/** The same Table, which hands on the batches of a window at its pace. `onAhead`: one whose predecessor is not in the lake. */
 function paced(
   table: Table,
   windows: readonly number[],
@@ -77,9 +77,13 @@ function paced(
   pace: Pace,
   onAhead: () => void,
 ): Table {
-  async function* changes(replica: TableReplica, after: number, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+  async function* changes(
+    from: Pick<TableReplica['source'], 'changes'>,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangeBatch> {
     let entered = windows.findLast(end => end <= after) ?? 0
-    for await (const batch of replica.source.changes(after, signal)) {
+    for await (const batch of from.changes(after, signal)) {
       const before = windows.findLast(end => end < batch.revision) ?? 0
       if (before > entered && pace !== 'committed') await sleep(pace)
       while (pace === 'committed' && archived() < before && !signal.aborted) await sleep(2)
@@ -90,10 +94,12 @@ function paced(
     }
   }
   const reached = async (...args: Parameters<Table['reached']>) => {
-    const replica = await table.reached(...args)
-    return { source: { changes: (after: number, signal: AbortSignal) => changes(replica, after, signal) } }
+    const { source } = await table.reached(...args)
+    return { source: { changes: (after: number, signal: AbortSignal) => changes(source, after, signal) } }
   }
-  return withParts(table, { reached })
+  const read = { changes: (after: number, signal: AbortSignal) => table.appended(after, signal) }
+  const appended = (after: number, signal: AbortSignal) => changes(read, after, signal)
+  return withParts(table, { reached, appended })
 }
 
 export type Archiving = {

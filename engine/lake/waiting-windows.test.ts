@@ -36,7 +36,8 @@ async function withWindows(work: (windows: WaitingWindows<unknown>, folder: stri
     folder,
     write: async ({ window, schema }) => {
       const { rows } = await window.close()
-      const lines = rows === undefined ? '' : await readFile(rows.file, 'utf8')
+      const files = rows?.lines === 'records' ? rows.files : []
+      const lines = (await Promise.all(files.map(file => readFile(file, 'utf8')))).join('')
       const revisions = [...lines.matchAll(/"_revision":(\d+)/g)].map(([, revision]) => Number(revision))
       return { schema: schema.number, revisions }
     },
@@ -62,14 +63,19 @@ test('what is added while a window waits for its commit becomes the next one', (
     assert.deepEqual([windows.open, windows.pending, windows.sealedRevision, windows.sealable], [false, true, 2, true])
     await windows.add(batch(5))
     windows.seal()
-    assert.deepEqual([windows.sealedRevision, windows.sealable, windows.full], [5, false, false])
+    assert.deepEqual([windows.sealedRevision, windows.sealable], [5, true])
+    await windows.add(batch(6))
+    windows.seal()
+    assert.deepEqual([windows.sealedRevision, windows.sealable, windows.full], [6, false, false])
     assert.deepEqual(await written(windows), { schema: 1, revisions: [1, 2] })
     await windows.committed()
     assert.equal(windows.sealable, true)
     assert.deepEqual(await written(windows), { schema: 1, revisions: [5] })
     assert.equal(windows.next?.revision, 5)
     await windows.committed()
-    assert.deepEqual([windows.next, windows.pending, windows.revision], [undefined, false, 5])
+    assert.deepEqual(await written(windows), { schema: 1, revisions: [6] })
+    await windows.committed()
+    assert.deepEqual([windows.next, windows.pending, windows.revision], [undefined, false, 6])
     assert.deepEqual(await readdir(folder), [])
   }))
 
@@ -80,8 +86,9 @@ test('rows under a newer schema are in a window of their own, and too many such 
     // An old writer's rows, and no window more.
     await windows.add(batch(3, 1))
     await windows.add(batch(4, 3))
-    assert.equal(windows.full, false)
     await windows.add(batch(5, 4))
+    assert.equal(windows.full, false)
+    await windows.add(batch(6, 5))
     assert.equal(windows.full, true)
     windows.seal()
     const found: unknown[] = []
@@ -94,6 +101,7 @@ test('rows under a newer schema are in a window of their own, and too many such 
       { schema: 2, revisions: [2, 3] },
       { schema: 3, revisions: [4] },
       { schema: 4, revisions: [5] },
+      { schema: 5, revisions: [6] },
     ])
   }))
 

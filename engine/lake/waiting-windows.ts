@@ -9,8 +9,8 @@ import { AppendedWindow } from './appended-window.ts'
 import { KeyedWindow } from './keyed-window.ts'
 import type { ChangeWindow } from './window.ts'
 
-/** One is committed while the next is written: to have more of them ready would only take room. */
-const maxSealed = 2
+/** One is committed while the next two are written: to have more of them ready would only take room. */
+const maxSealed = 3
 
 /** A window that takes changes, or did. */
 export type OpenWindow = {
@@ -158,7 +158,7 @@ export class WaitingWindows<W> {
     const { folder: parent, keyed } = this.#options
     const folder = join(parent, `window-${++this.#opened}`)
     await mkdir(folder, { recursive: true })
-    const window = keyed ? await KeyedWindow.open(folder) : await AppendedWindow.open(folder)
+    const window = keyed ? await KeyedWindow.open(folder) : new AppendedWindow(folder)
     return { window, schema: this.#schema, folder }
   }
 }

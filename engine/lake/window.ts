@@ -18,7 +18,10 @@ export type ChangeWindow = {
 
 export type ClosedWindow = {
   /** Lines of rows to be written, if there are any: one each, or those of one record. */
-  readonly rows: { readonly file: string; readonly lines: 'rows' | 'records' } | undefined
+  readonly rows:
+    | { readonly lines: 'rows'; readonly file: string }
+    | { readonly lines: 'records'; readonly files: readonly string[] }
+    | undefined
   /**
    * Lines of changes. There are none when each row is there because it was inserted once: then the rows are the changes, and
    * engines take them for that.

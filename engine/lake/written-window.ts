@@ -24,12 +24,11 @@ export type WrittenWindow = {
 export async function writeWindow(
   { window, schema, folder }: OpenWindow,
   parquet: SharedParquet,
-  threads: number,
 ): Promise<WrittenWindow> {
   const closed = await window.close()
   const write = async (name: string, work: (files: ParquetFiles, to: string) => Promise<WrittenFile>) => {
     const path = join(folder, name)
-    return { ...(await parquet.use(threads, files => work(files, path))), path }
+    return { ...(await parquet.use(files => work(files, path))), path }
   }
   const { rows, changes } = closed
   return {
@@ -37,7 +36,7 @@ export async function writeWindow(
     rows:
       rows &&
       (await write('rows.parquet', (files, to) =>
-        rows.lines === 'records' ? files.writeRecords(schema, rows.file, to) : files.writeRows(schema, rows.file, to),
+        rows.lines === 'records' ? files.writeRecords(schema, rows.files, to) : files.writeRows(schema, rows.file, to),
       )),
     changes:
       changes === undefined

@@ -14,7 +14,7 @@ export type FollowOptions = {
 
 /** Bounds of what is on its way: the server cuts off a client that has 64 MiB waiting for it. */
 const maxBufferedMessages = 4_000
-const maxBufferedBytes = 16 * 1024 * 1024
+const maxBufferedBytes = 4 * 1024 * 1024
 const maxBackoffMillis = 5_000
 
 /**
