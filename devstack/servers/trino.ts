@@ -1,4 +1,4 @@
-/** Trino with one catalogue, `lake`: Delta tables in the stack's object store, known to a metastore of files. */
+/** Trino with a catalogue `lake`: Delta tables in the stack's object store, known to a metastore of files; and one that caches, beside it. */
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,6 +12,11 @@ import type { ServerSpec } from '../server.ts'
 export const trinoPortCount = 1
 
 const catalog = 'lake'
+/** The same tables for a Trino that keeps what it reads of objects on a disk, which many are set up to do. */
+export const cachingCatalog = 'lake_cached'
+/** Where the stack's Trino keeps that. */
+export const trinoCache = (stackFolder: string): string => join(stackFolder, 'trino', 'cache')
+
 const requestTimeoutMilliseconds = 5_000
 
 /** A start loads some thirty thousand classes: half a minute of two cores that do other work as well. */
@@ -36,7 +41,8 @@ export async function prepareTrino(
   const folder = join(setting.folder, 'trino')
   const catalogs = join(folder, 'catalog')
   const temporary = join(folder, 'tmp')
-  for (const path of [catalogs, join(folder, 'metastore'), temporary]) await mkdir(path, { recursive: true })
+  const cache = trinoCache(setting.folder)
+  for (const path of [catalogs, join(folder, 'metastore'), temporary, cache]) await mkdir(path, { recursive: true })
   const nodeId = await keptFile(join(folder, 'node-id'), randomUUID)
   const server = `http://${loopback}:${port}`
 
@@ -56,7 +62,7 @@ export async function prepareTrino(
     'failure-detector.enabled': 'false', // a busy machine would make its one node look dead
     'web-ui.enabled': 'false',
   })
-  await writeProperties(join(catalogs, `${catalog}.properties`), {
+  const lake = {
     'connector.name': 'delta_lake',
     'hive.metastore': 'file',
     'hive.metastore.catalog.dir': 'local:///metastore',
@@ -69,6 +75,13 @@ export async function prepareTrino(
     's3.aws-access-key': objectStore.accessKey,
     's3.aws-secret-key': `\${ENV:${secretVariable}}`,
     'delta.register-table-procedure.enabled': 'true',
+  }
+  await writeProperties(join(catalogs, `${catalog}.properties`), lake)
+  await writeProperties(join(catalogs, `${cachingCatalog}.properties`), {
+    ...lake,
+    'fs.cache.enabled': 'true',
+    'fs.cache.directories': cache,
+    'fs.cache.max-sizes': '100MB',
   })
   const levelsFile = join(folder, 'log.properties')
   await writeProperties(levelsFile, { 'io.trino': 'INFO', Bootstrap: 'WARN' })

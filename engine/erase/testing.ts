@@ -61,8 +61,8 @@ export type Stage = {
 
 const spec: IndexSpec = { searchable: ['title', 'tags'], filterable: ['title', 'tags'], sortable: [] }
 
-/** A Table with a lake, SQL, an Index and a Subscription, each kept by who keeps it in a worker. */
-export async function testStage(): Promise<Stage> {
+/** A Table with a lake, SQL, an Index and a Subscription, each kept by who keeps it in a worker. `indexing`: the search server as the indexer knows it. */
+export async function testStage(indexing?: Search): Promise<Stage> {
   const lake = await testLake(personSchema, () => {})
   const search = await sharedSearch()
   const sql = await openSqlDatabase(join(lake.folder, 'columns.duckdb'), { memory: '256MB', threads: 1 })
@@ -81,7 +81,7 @@ export async function testStage(): Promise<Stage> {
       log: table.log,
       schemas: table.schemas,
       replica: waiting => table.reached(0, 'rows', waiting),
-      search,
+      search: indexing ?? search,
       index,
       spec,
       leaseMillis: 20,

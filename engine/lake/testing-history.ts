@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import type { ObjectStore } from '../../backends/object-store/store.ts'
 import { isBlastyError } from '../../base/errors.ts'
 import { announceSchema, writeTick } from '../log/control.ts'
 import { purgeLog } from '../log/retention.ts'
@@ -28,10 +29,11 @@ export class LakeHistory {
   #readers = 0
   #reader: Reader | undefined
 
-  constructor(lake: TestLake, schema: TableSchema) {
+  /** `objects`: the store as the writer knows it. */
+  constructor(lake: TestLake, schema: TableSchema, objects: ObjectStore = lake.objects) {
     this.lake = lake
     this.model = new Model(schema)
-    this.writer = lake.open('writer')
+    this.writer = lake.open('writer', objects)
   }
 
   get keyed(): boolean {

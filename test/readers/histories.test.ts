@@ -1,12 +1,18 @@
 /**
  * Random histories of a Table: delta-rs and Trino read from its lake the rows, their older versions and the changes that a model of
- * the history says and that the Table's own SQL and feed show, whatever was archived together, compacted, cleaned up and purged.
+ * the history says and that the Table's own SQL and feed show, whatever was archived together, compacted, cleaned up and purged, and
+ * whether the store fences the lake's versions or claims do.
  */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before } from 'node:test'
+import { claimingStore } from '../../backends/object-store/claiming-store.ts'
+import { natsClaims } from '../../backends/object-store/claims.ts'
 import { devConfig } from '../../devstack/config.ts'
 import { missingHere, testNeeding } from '../../devstack/lake/needs.ts'
-import { testLake } from '../../engine/lake/testing.ts'
+import { stagedPrefix } from '../../engine/lake/delta/lake.ts'
+import { overwritingStore } from '../../engine/lake/delta/testing.ts'
+import { type TestLake, testLake } from '../../engine/lake/testing.ts'
 import { LakeHistory } from '../../engine/lake/testing-history.ts'
 import { inAnyOrder, type Told, type Version } from '../../engine/lake/testing-model.ts'
 import type { Column, Row, TableSchema } from '../../engine/schema/schema.ts'
@@ -135,6 +141,31 @@ function assertSeen(
   assert.deepEqual(inAnyOrder(canonicalRows(all, seen)), inAnyOrder(expected), `${reader.name}: ${what}`)
 }
 
+/** The newest version cannot be had by another, and nothing is left of what was staged. */
+async function assertClaimed({ on, versions }: TableHistory): Promise<void> {
+  const { lake } = on.writer
+  assert.ok(lake.claims)
+  if (versions.newest === undefined) return
+  assert.notEqual(await lake.claims.claim(versions.newest.version, 'another content'), 'ours')
+  assert.deepEqual(await Array.fromAsync(lake.objects.list(lake.bucket, stagedPrefix(lake))), [])
+}
+
+/** Lets a history happen, on a store that keeps what was put first or on one that does not. */
+async function run(lake: TestLake, random: RandomHistory): Promise<TableHistory> {
+  const { streams } = lake.on
+  const name = `claims_${randomUUID()}`
+  const claiming = () => claimingStore(overwritingStore(lake.objects), natsClaims(streams, name, 1))
+  const history = new TableHistory(lake, random.schema, random.claims ? claiming() : lake.objects)
+  try {
+    await happen(history, random)
+    if (random.claims) await assertClaimed(history)
+    return history
+  } finally {
+    // Where nothing was archived there is none.
+    await streams.admin.streams.delete(`KV_${name}`).catch(() => false)
+  }
+}
+
 const { testSeed } = devConfig()
 
 for (const [name, keyed, usual] of [
@@ -144,16 +175,16 @@ for (const [name, keyed, usual] of [
   withReaders(
     `delta-rs and Trino read rows and changes of ${name} Table as its SQL does, whatever its history`,
     async t => {
-      const met = { histories: 0, batches: 0, versions: 0, compactions: 0, cut: 0 }
+      const met = { histories: 0, claimed: 0, batches: 0, versions: 0, compactions: 0, cut: 0 }
       await fc.assert(
         fc.asyncProperty(randomHistory(keyed), async random => {
           const failures: unknown[] = []
           const lake = await testLake(random.schema, error => failures.push(error))
           try {
-            const history = new TableHistory(lake, random.schema)
-            await happen(history, random)
+            const history = await run(lake, random)
             LakeHistory.assertFollowed(failures)
             met.histories++
+            met.claimed += random.claims ? 1 : 0
             met.batches += history.on.model.batches.length
             met.versions += history.versions.all.length
             met.compactions += history.versions.all.filter(({ compaction }) => compaction).length

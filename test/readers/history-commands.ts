@@ -135,6 +135,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 export type RandomHistory = {
   readonly schema: TableSchema
+  /** The store overwrites what it was asked not to, so that versions of the lake are claimed. */
+  readonly claims: boolean
   readonly commands: readonly Command[]
   /** How all is archived in the end, and which version is looked at beside the newest. */
   readonly end: Archive
@@ -144,6 +146,7 @@ export type RandomHistory = {
 export const randomHistory = (keyed: boolean): fc.Arbitrary<RandomHistory> =>
   fc.record({
     schema: firstSchema(keyed),
+    claims: fc.boolean(),
     commands: fc.array(command, { minLength: 10, maxLength: 30 }),
     end: archive,
     which: fc.nat(9),

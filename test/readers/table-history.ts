@@ -1,5 +1,6 @@
 /** A random history as it happens to a Table on real servers, and what its model, its log and its lake's commits say of it. */
 import assert from 'node:assert/strict'
+import type { ObjectStore } from '../../backends/object-store/store.ts'
 import { rowJson } from '../../engine/lake/columns.ts'
 import { demandArchive } from '../../engine/lake/demand.ts'
 import type { TestLake } from '../../engine/lake/testing.ts'
@@ -26,10 +27,11 @@ export class TableHistory {
   /** The archiver's, in milliseconds since 1970. */
   #clock = Date.now() - 86_400_000
 
-  constructor(lake: TestLake, schema: TableSchema) {
-    this.on = new LakeHistory(lake, schema)
+  /** `objects`: the store as those know it who write to the lake. */
+  constructor(lake: TestLake, schema: TableSchema, objects: ObjectStore) {
+    this.on = new LakeHistory(lake, schema, objects)
     this.versions = new LakeVersions(this.on.writer.lake)
-    this.#archiving = lake.open('archiving')
+    this.#archiving = lake.open('archiving', objects)
   }
 
   /** Where readers find its lake. */
