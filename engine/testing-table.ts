@@ -87,7 +87,7 @@ export async function testTable(first: TableSchema, real?: Bucket): Promise<Test
         close: async () => {
           if (!opened.delete(process)) return
           await table.close()
-          sql?.close()
+          await sql?.close()
         },
       }
       opened.add(process)

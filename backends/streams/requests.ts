@@ -60,7 +60,7 @@ export function lightRequests(connection: NatsConnection): NatsConnection['reque
     if (waiting.size > 0) sweeping = setTimeout(sweep, sweepMillis)
     else sweeping = undefined
   }
-  connection.closed().then(() => {
+  void connection.closed().then(() => {
     clearTimeout(sweeping)
     for (const { reject } of waiting.values()) {
       reject(new RequestError('connection closed', { cause: new ClosedConnectionError() }))

@@ -150,7 +150,7 @@ class Flights {
     connection.closeSync()
     if (Number(row?.[0]) !== this.#rows) throw new Error(`${String(row?.[0])} rows were recovered, not ${this.#rows}`)
     await table.close()
-    sql.close()
+    await sql.close()
     return seconds
   }
 

@@ -203,7 +203,7 @@ test('a process that was down, one that stood before the erasure, and a new one 
       isBlastyError(error, 'REVISION_EXPIRED'),
     )
     await until('the caches are clean', async () => (await foundInFolder(lake.folder, needles)).length === 0)
-    sql.close()
+    await sql.close()
   } finally {
     await lake.close()
   }

@@ -112,7 +112,7 @@ export async function testStage(indexing?: Search): Promise<Stage> {
       await running
       await archiver.stop()
       await table.close()
-      sql.close()
+      await sql.close()
       await search.deleteIndex(index)
       await lake.on.streams.admin.streams.delete(stream)
       await lake.close()

@@ -76,7 +76,7 @@ class Scene implements AsyncDisposable {
     const table = this.lake.open(directory, this.lake.objects, async () => sql)
     this.#running.defer(async () => {
       await table.close()
-      sql.close()
+      await sql.close()
     })
     const numbers = async () => {
       await table.reached(await this.last(), 'columns', patience())

@@ -291,7 +291,7 @@ class History {
     const reader = this.#reader
     this.#reader = undefined
     await reader?.table.close()
-    reader?.sql.close()
+    await reader?.sql.close()
   }
 
   /** A replica that a purge overtakes is opened anew, as its callers see. */

@@ -105,7 +105,7 @@ test('a row that is too old is gone by key, in SQL, for watchers and in the lake
       `delete ${longKey} ${retentionPrincipal}`,
     ])
     await facade.close()
-    sql.close()
+    await sql.close()
   }))
 
 test('rows that only the lake holds any more are removed like others, many batches of them', () =>

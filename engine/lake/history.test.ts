@@ -154,7 +154,7 @@ test('who has not heard of a column yet has its values from the lake, by key, by
       ['9007199254740993'],
     )
     await fresh.close()
-    sql.close()
+    await sql.close()
   } finally {
     await lake.close()
   }

@@ -63,7 +63,7 @@ test('a replica with nothing in its cache shows rows that the log no longer hold
       { id: 'c', title: 'three' },
     ])
     await other.close()
-    sql.close()
+    await sql.close()
   } finally {
     await lake.close()
   }
@@ -170,7 +170,7 @@ test('appended rows that the log no longer holds are read by SQL and told by a w
     }
     assert.deepEqual(told, [['1', '2'], ['3'], ['4', '5']])
     await fresh.close()
-    sql.close()
+    await sql.close()
   } finally {
     await lake.close()
   }

@@ -125,7 +125,7 @@ export class LakeHistory {
     const reader = this.#reader
     this.#reader = undefined
     await reader?.table.close()
-    reader?.sql.close()
+    await reader?.sql.close()
   }
 
   /** The next reader knows nothing. */

@@ -104,12 +104,14 @@ export class PastDatabases {
     const leave = await this.#turns.enter(namespace, signal)
     const folder = join(this.#options.directory, randomUUID())
     let sql: SqlDatabase | undefined
+    const removed = async () => {
+      await sql?.close()
+      await rm(folder, { recursive: true, force: true })
+    }
     const release = () => {
-      // Nothing was merged there: it closes at once.
-      void sql?.close()
       leave()
       // The next process begins with an empty directory.
-      rm(folder, { recursive: true, force: true }).catch(() => {})
+      removed().catch(() => {})
     }
     try {
       const tables = await wanted()

@@ -26,7 +26,7 @@ export function openCacheStore(
   const stamp = JSON.stringify({ ...identity, boot: bootId() })
   const root = openRoot(path)
   if (root.getBinary('stamp')?.toString() === stamp) return root
-  root.close()
+  void root.close() // Nothing was written: it closes at once.
   rmSync(path, { recursive: true, force: true })
   const empty = openRoot(path)
   empty.putSync('stamp', Buffer.from(stamp))

@@ -46,7 +46,7 @@ async function run(sql: string): Promise<Outcome> {
 }
 
 process.on('message', (sql: string) => {
-  run(sql).then(outcome => process.send?.(outcome))
+  void run(sql).then(outcome => process.send?.(outcome))
 })
 process.once('disconnect', async () => {
   await databases.close()

@@ -88,7 +88,7 @@ export async function* runChunks<Request>(
     ])
     if ('written' in turn) {
       const { keys, bytes, ...ack } = turn.written
-      waiting.shift()
+      void waiting.shift()
       bytesInFlight -= bytes
       for (const key of keys) if (flying.get(key) === ack.number) flying.delete(key)
       total.rows += ack.rows
