@@ -75,6 +75,7 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
     ? await openAnew()
     : await open(path, limits).catch(openAnew)
   const connections = new OpenConnections()
+  const spare = new SpareConnection()
   const listeners = new Set<() => void>()
   let generation = 0
   let renewing: Promise<void> | undefined
@@ -87,17 +88,24 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
   const opened = async <T>(
     open: (instance: DuckDBInstance) => Promise<T>,
     connectionOf: (opened: T) => DuckDBConnection,
+    /** When it has been closed. */
+    whenClosed: (instance: DuckDBInstance) => void = () => {},
   ) => {
     await renewing
     // A renewal that failed is tried again.
     if (instance === undefined && !closed) await renew()
     const current = instance
     if (current === undefined) throw new Error('the instance is closed')
-    return connections.counted(() => open(current), connectionOf)
+    return connections.counted(
+      () => open(current),
+      connectionOf,
+      () => whenClosed(current),
+    )
   }
   const connected = () => opened(connect, connection => connection)
   const beginAnew = async () => {
     await connections.none()
+    await spare.close()
     if (closed) return
     instance?.closeSync()
     instance = undefined
@@ -147,7 +155,12 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
   }
   return {
     connect: connected,
-    read: () => opened(read, ({ connection }) => connection),
+    read: () =>
+      opened(
+        async current => read((await spare.take()) ?? (await connect(current))),
+        ({ connection }) => connection,
+        current => spare.make(current),
+      ),
     merged: async bytes => {
       unsaved += bytes
       if (unsaved >= checkpointBytes) await save()
@@ -164,6 +177,7 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
       clearTimeout(resting)
       connections.giveUp()
       await saving?.catch(() => {}) // Who merged was told.
+      await spare.close()
       instance?.closeSync()
       instance = undefined
     },
@@ -178,7 +192,11 @@ class OpenConnections {
   #wake: (() => void) | undefined
 
   /** Counts a connection from before it is opened until it is closed. */
-  async counted<T>(open: () => Promise<T>, connectionOf: (opened: T) => DuckDBConnection): Promise<T> {
+  async counted<T>(
+    open: () => Promise<T>,
+    connectionOf: (opened: T) => DuckDBConnection,
+    closed: () => void,
+  ): Promise<T> {
     this.#open++
     let counts = true
     const end = () => {
@@ -191,6 +209,7 @@ class OpenConnections {
       const close = connection.closeSync.bind(connection)
       connection.closeSync = () => {
         close()
+        closed()
         end()
       }
       return opened
@@ -214,6 +233,27 @@ class OpenConnections {
   }
 }
 
+/** A connection that is opened before it is asked for. */
+class SpareConnection {
+  #opening: Promise<DuckDBConnection | undefined> | undefined
+
+  /** Undefined when there is none. */
+  async take(): Promise<DuckDBConnection | undefined> {
+    const opening = this.#opening
+    this.#opening = undefined
+    return opening
+  }
+
+  make(instance: DuckDBInstance): void {
+    this.#opening ??= connect(instance).catch(() => undefined) // Who takes it opens one.
+  }
+
+  async close(): Promise<void> {
+    const connection = await this.take()
+    connection?.closeSync()
+  }
+}
+
 async function connect(instance: DuckDBInstance): Promise<DuckDBConnection> {
   const connection = await instance.connect()
   await connection.run(`USE ${catalog}`)
@@ -221,12 +261,9 @@ async function connect(instance: DuckDBInstance): Promise<DuckDBConnection> {
 }
 
 /** In one call: with each answer the process turns to whatever else it has to do first. */
-async function read(instance: DuckDBInstance): Promise<SqlReading> {
-  const connection = await instance.connect()
+async function read(connection: DuckDBConnection): Promise<SqlReading> {
   try {
-    const positions = await connection.run(
-      `USE ${catalog}; BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`,
-    )
+    const positions = await connection.run(`BEGIN TRANSACTION READ ONLY; SELECT name, revision FROM ${positionsTable}`)
     return { connection, revisions: new Map(rowsOf(positions).map(([name, at]) => [String(name), Number(at)])) }
   } catch (error) {
     connection.closeSync()

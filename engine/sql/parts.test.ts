@@ -34,8 +34,8 @@ const rowsIn = ({ count, columns }: RowsPart): Row[] =>
     const [text, n] = columns
     const isNull = (nulls: Uint8Array | undefined) => (((nulls?.[at >> 3] ?? 0) >> (at & 7)) & 1) === 1
     return {
-      text: isNull(text?.nulls) ? null : String(text?.values[at]).length,
-      n: isNull(n?.nulls) ? null : Number(n?.values[at]),
+      text: isNull(text?.nulls) ? null : String(text?.values.at(at)).length,
+      n: isNull(n?.nulls) ? null : Number(n?.values.at(at)),
     }
   })
 

@@ -1,11 +1,15 @@
 /** Cutting columns into parts small enough for one message. */
 
 import type { ColumnValues } from './result.ts'
+import { Texts } from './texts.ts'
 
 export type RowsPart = { readonly count: number; readonly columns: readonly ColumnValues[] }
 
-/** Code units of text and bytes of one part; with three bytes a code unit it still fits the four mebibytes clients take. */
+/** Bytes of one part, and code units of text; with three bytes a code unit it still fits the four mebibytes clients take. */
 export const maxPartSize = 1024 * 1024
+
+/** Bytes that a value takes in a message at most; of a text or bytes, what comes on top of itself. */
+export const valueSizes = { bools: 1, int32s: 10, int64s: 10, doubles: 8, strings: 6, bytes: 6 } as const
 
 /** The rows in order, in one part if they are small; a row is never cut. */
 export function partsOf({ count, columns }: RowsPart): RowsPart[] {
@@ -25,12 +29,13 @@ export function partsOf({ count, columns }: RowsPart): RowsPart[] {
   return from === 0 ? [{ count, columns }] : [...parts, slice(columns, from, count)]
 }
 
-/** Only text and bytes can be large. */
 function sizesOf(columns: readonly ColumnValues[], count: number): number[] {
-  const sizes = new Array<number>(count).fill(0)
+  const width = columns.reduce((sum, { kind }) => sum + valueSizes[kind], 0)
+  const sizes = new Array<number>(count).fill(width)
   for (const { kind, values } of columns) {
     if (kind !== 'strings' && kind !== 'bytes') continue
-    for (let row = 0; row < count; row++) sizes[row] = (sizes[row] ?? 0) + (values[row]?.length ?? 0)
+    const lengthAt = (row: number) => (values instanceof Texts ? values.sizeAt(row) : (values[row]?.length ?? 0))
+    for (let row = 0; row < count; row++) sizes[row] = (sizes[row] ?? 0) + lengthAt(row)
   }
   return sizes
 }

@@ -80,7 +80,7 @@ async function valuesOf(rest: Partial<QueryOptions> & { sql: string }): Promise<
     return Array.from({ length: part.count }, (_, row) =>
       part.columns.map(({ nulls, values }) => {
         const isNull = (((nulls[row >> 3] ?? 0) >> (row & 7)) & 1) === 1
-        const value: unknown = values[row]
+        const value: unknown = values.at(row)
         if (isNull) return null
         return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value
       }),
@@ -314,7 +314,8 @@ test('queries see both sides of a join at the moment they are told, while both a
       assert.ok(ahead === behind || ahead === behind + 1 || behind === 0, `${told}`)
       if (ahead > 2) {
         assert.equal(rows.length, 1)
-        const [year, revision, twinYear, twinRevision] = rows[0]?.columns.map(({ values }) => Number(values[0])) ?? []
+        const [year, revision, twinYear, twinRevision] =
+          rows[0]?.columns.map(({ values }) => Number(values.at(0))) ?? []
         assert.deepEqual([year, revision], [ahead, ahead])
         assert.deepEqual([twinYear, twinRevision], behind > 2 ? [behind, behind] : [0, 0])
       }

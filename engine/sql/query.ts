@@ -1,13 +1,6 @@
 /** Running one guarded SELECT over the Tables of a namespace, as a stream of columns, within limits. */
 
-import {
-  BIGINT,
-  DOUBLE,
-  type DuckDBConnection,
-  type DuckDBResult,
-  type DuckDBType,
-  type DuckDBValue,
-} from '@duckdb/node-api'
+import { BIGINT, DOUBLE, type DuckDBResult, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
 import { BlastyError } from '../../base/errors.ts'
 import type { SqlDatabase, SqlReading } from '../replica/sql-database.ts'
 import { type GuardedQuery, guardQuery } from './guard.ts'
@@ -15,6 +8,7 @@ import type { MemoryWatch } from './memory-watch.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { ColumnValues, ResultColumn } from './result.ts'
 import { resultWriter } from './result-writer.ts'
+import { Turn } from './turn.ts'
 
 export type QueryPart =
   | { readonly kind: 'columns'; readonly columns: readonly ResultColumn[] }
@@ -85,11 +79,11 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
     const { format, maxRows } = options
     const views = [...(options.views ?? [])].map(([table, select]): View => ({ table, select: select(table, columns) }))
     const statement = { text, tables, values, format, maxRows, views }
-    yield* inTurn(database, leave, signal, async function* (reading) {
+    yield* inTurn(database, leave, signal, async function* (turn, reading) {
       // What was fresh in the file before may not be in this one yet.
       if (database.generation() !== generation)
         throw new BlastyError('TABLE_NOT_READY', { table: tables.join(', '), reason: 'its columns are loaded anew' })
-      yield* stream(reading, statement)
+      yield* stream(turn, reading, statement)
     })
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
@@ -102,9 +96,6 @@ export async function* runQuery(options: QueryOptions): AsyncGenerator<QueryPart
   }
 }
 
-/** How often what is to end is interrupted until it does, in milliseconds. */
-const interruptMillis = 20
-
 /**
  * Runs on a connection of its own. When the signal is aborted, connection and turn are given back at once, also while a client
  * that does not read holds up the rows.
@@ -113,44 +104,25 @@ async function* inTurn(
   database: SqlDatabase,
   leave: () => void,
   signal: AbortSignal,
-  run: (reading: SqlReading) => AsyncGenerator<QueryPart>,
+  run: (turn: Turn, reading: SqlReading) => AsyncGenerator<QueryPart>,
 ): AsyncGenerator<QueryPart> {
   const reading = await database.read().catch(error => {
     leave()
     throw error
   })
-  const { connection } = reading
-  const parts = run(reading)
-  let busy = false
-  let ended = false
-  let interrupting: NodeJS.Timeout | undefined
-  const end = () => {
-    clearInterval(interrupting)
-    if (ended) return
-    ended = true
-    connection.closeSync()
-    leave()
-  }
-  const abort = () => {
-    if (!busy) return end()
-    // Again and again: between the statements of a query there is nothing to interrupt, and the next one would run.
-    connection.interrupt()
-    interrupting = setInterval(() => connection.interrupt(), interruptMillis)
-  }
-  signal.addEventListener('abort', abort, { once: true })
+  const turn = new Turn(reading.connection, leave)
+  const end = () => turn.end()
+  signal.addEventListener('abort', end, { once: true })
   try {
-    for (;;) {
+    signal.throwIfAborted()
+    for await (const part of run(turn, reading)) {
       signal.throwIfAborted()
-      busy = true
-      const part = await parts.next().finally(() => {
-        busy = false
-      })
-      if (part.done) return
-      if (part.value.kind === 'end') end()
-      yield part.value
+      if (part.kind === 'end') end()
+      yield part
+      signal.throwIfAborted()
     }
   } finally {
-    signal.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', end)
     end()
   }
 }
@@ -166,24 +138,28 @@ type Statement = {
   readonly maxRows: number
 }
 
-async function* stream(reading: SqlReading, statement: Statement): AsyncGenerator<QueryPart> {
+async function* stream(turn: Turn, reading: SqlReading, statement: Statement): AsyncGenerator<QueryPart> {
   const { text, tables, values, format, maxRows, views } = statement
   const revisions = new Map(tables.map(table => [table, reading.revisions.get(table) ?? 0]))
-  for (const view of views) await show(reading.connection, view)
-  const result = await start(reading.connection, format === 'plan' ? `EXPLAIN ${text}` : text, values)
+  for (const view of views) await show(turn, view)
+  const result = await start(turn, format === 'plan' ? `EXPLAIN ${text}` : text, values)
   const writer = resultWriter(format, result.columnNames(), result.columnTypes())
+  let chunk = await turn.run(() => result.fetchChunk())
+  // With the first rows, so that both travel as one.
   yield* writer.begin
   let rows = 0
   let truncated = false
-  while (!truncated) {
-    const chunk = await result.fetchChunk()
-    if (chunk === null || chunk.rowCount === 0) break
+  while (chunk !== null && chunk.rowCount > 0 && !truncated) {
     truncated = rows + chunk.rowCount > maxRows
     const count = truncated ? maxRows - rows : chunk.rowCount
+    // The next rows are fetched while these are sent.
+    const next = truncated ? undefined : turn.run(() => result.fetchChunk())
+    next?.catch(() => {}) // Told when these are sent.
     for (const part of writer.rows(chunk, count)) {
       rows += part.count
       yield part
     }
+    chunk = (await next) ?? null
   }
   yield* writer.end
   yield { kind: 'end', rows, truncated, revisions }
@@ -194,9 +170,9 @@ async function* stream(reading: SqlReading, statement: Statement): AsyncGenerato
  * a view would be planned as one with the statement, whose expressions could then meet rows that the caller may not see, and tell of them by
  * failing, by their plan or by its estimates.
  */
-async function show(connection: DuckDBConnection, { table, select }: View): Promise<void> {
+async function show({ connection, run }: Turn, { table, select }: View): Promise<void> {
   try {
-    await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} AS ${select}`)
+    await run(() => connection.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} AS ${select}`))
   } catch (error) {
     if (!(error instanceof Error) || !/^(Binder|Catalog) Error/.test(error.message)) throw error
     const problem = `table ${table} does not have the columns of the policy that lets you read it; try again if they are just being changed`
@@ -204,12 +180,12 @@ async function show(connection: DuckDBConnection, { table, select }: View): Prom
   }
 }
 
-async function start(connection: DuckDBConnection, text: string, values: QueryParameters): Promise<DuckDBResult> {
+async function start({ connection, run }: Turn, text: string, values: QueryParameters): Promise<DuckDBResult> {
   const given = boundValues(values)
-  const prepared = await connection.prepare(text)
+  const prepared = await run(() => connection.prepare(text))
   try {
     prepared.bind(given.values, given.types)
-    return await prepared.stream()
+    return await run(() => prepared.stream())
   } finally {
     prepared.destroySync()
   }

@@ -2,9 +2,10 @@
 
 import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api'
 import { arrowStream } from './arrow.ts'
-import { maxPartSize, partsOf } from './parts.ts'
+import { type ColumnMemory, columnMemory } from './column-memory.ts'
+import { maxPartSize, partsOf, type RowsPart } from './parts.ts'
 import type { QueryPart, ResultFormat } from './query.ts'
-import { columnValues, resultColumn } from './result.ts'
+import { columnValues, type ResultColumn, resultColumn } from './result.ts'
 
 type RowsOf = Extract<QueryPart, { readonly count: number }>
 
@@ -35,17 +36,44 @@ function columnWriter(names: readonly string[], types: readonly DuckDBType[]): R
   return {
     begin: [{ kind: 'columns', columns }],
     *rows(chunk, rowCount) {
-      for (const { count, vectors, told } of piecesOf(chunk, rowCount)) {
-        const values = columns.flatMap((column, index) => {
-          const vector = vectors[index]
-          return vector === undefined ? [] : [columnValues(vector, column)]
-        })
-        const parts = partsOf({ count, columns: values })
-        told(parts.length)
-        for (const part of parts) yield { kind: 'rows', ...part }
-      }
+      const memories = types.flatMap((type, index) => columnMemory(chunk, index, type) ?? [])
+      for (const part of memories.length === types.length ? cut(memories, rowCount) : read(chunk, rowCount, columns))
+        yield { kind: 'rows', ...part }
     },
     end: [],
+  }
+}
+
+/** Of columns whose sizes are known before they are read. */
+function* cut(memories: readonly ColumnMemory[], rowCount: number): Generator<RowsPart> {
+  const part = (from: number, to: number) => ({ count: to - from, columns: memories.map(({ read }) => read(from, to)) })
+  const width = memories.reduce((sum, memory) => sum + memory.width, 0)
+  const texts = memories.flatMap(({ lengthOf }) => lengthOf ?? [])
+  let from = 0
+  let size = 0
+  for (let row = 0; row < rowCount; row++) {
+    let next = width
+    for (const lengthOf of texts) next += lengthOf(row)
+    if (row > from && size + next > maxPartSize) {
+      yield part(from, row)
+      from = row
+      size = 0
+    }
+    size += next
+  }
+  yield part(from, rowCount)
+}
+
+/** Of columns of any types. */
+function* read(chunk: DuckDBDataChunk, rowCount: number, columns: readonly ResultColumn[]): Generator<RowsPart> {
+  for (const { count, vectors, told } of piecesOf(chunk, rowCount)) {
+    const values = columns.flatMap((column, index) => {
+      const vector = vectors[index]
+      return vector === undefined ? [] : [columnValues(vector, column)]
+    })
+    const parts = partsOf({ count, columns: values })
+    told(parts.length)
+    yield* parts
   }
 }
 

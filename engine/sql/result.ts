@@ -15,6 +15,7 @@ import {
   type DuckDBVector,
   JsonDuckDBValueConverter,
 } from '@duckdb/node-api'
+import type { Texts } from './texts.ts'
 
 /** Column types of a result, as the API names them. */
 export type ResultType =
@@ -42,12 +43,12 @@ export type ResultColumn = {
  * empty when there is none. Date: days since 1970 · Timestamp: microseconds since 1970 · Decimal, JSON: text.
  */
 export type ColumnValues = { readonly nulls: Uint8Array } & (
-  | { readonly kind: 'bools'; readonly values: boolean[] }
-  | { readonly kind: 'int32s'; readonly values: number[] }
-  | { readonly kind: 'int64s'; readonly values: bigint[] }
-  | { readonly kind: 'doubles'; readonly values: number[] }
-  | { readonly kind: 'strings'; readonly values: string[] }
-  | { readonly kind: 'bytes'; readonly values: Uint8Array[] }
+  | { readonly kind: 'bools'; readonly values: readonly boolean[] }
+  | { readonly kind: 'int32s'; readonly values: Int32Array | readonly number[] }
+  | { readonly kind: 'int64s'; readonly values: BigInt64Array | readonly bigint[] }
+  | { readonly kind: 'doubles'; readonly values: Float64Array | readonly number[] }
+  | { readonly kind: 'strings'; readonly values: Texts | readonly string[] }
+  | { readonly kind: 'bytes'; readonly values: readonly Uint8Array[] }
 )
 
 export function resultColumn(name: string, type: DuckDBType): ResultColumn {

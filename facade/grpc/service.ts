@@ -21,6 +21,7 @@ import type {
   ServiceImplementation,
   UnaryHandler,
 } from './context.ts'
+import { Encoded } from './encoded.ts'
 import { type ErrorLog, statusOf } from './status.ts'
 import { decode, pump, requestsOf } from './streams.ts'
 
@@ -214,7 +215,10 @@ class MethodServer {
   }
 
   readonly #encode = (message: object): Buffer => {
-    const bytes = toBinary(this.#method.output, create(this.#method.output, message as MessageShape<DescMessage>))
+    const bytes =
+      message instanceof Encoded
+        ? message.bytes
+        : toBinary(this.#method.output, create(this.#method.output, message as MessageShape<DescMessage>))
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 }

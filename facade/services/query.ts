@@ -13,18 +13,21 @@ import type { SqlDatabases } from '../../engine/sql/databases.ts'
 import { guardQuery } from '../../engine/sql/guard.ts'
 import type { QueryParameters, ResultFormat } from '../../engine/sql/query.ts'
 import { runQuery } from '../../engine/sql/query.ts'
-import type { ColumnValues, ResultColumn, ResultType } from '../../engine/sql/result.ts'
+import type { ResultColumn, ResultType } from '../../engine/sql/result.ts'
 import { runInTrino, TrinoTurns } from '../../engine/sql/trino/query.ts'
 import { ColumnType } from '../../proto/gen/blasty/v1/common_pb.js'
 import {
   ResultFormat as Format,
   QueryEngine,
   type QueryRequest,
+  QueryResponseSchema,
   type QueryService,
   type Value,
 } from '../../proto/gen/blasty/v1/query_service_pb.js'
 import type { CallContext, ServiceImplementation } from '../grpc/context.ts'
+import { encoded } from '../grpc/encoded.ts'
 import { asOfOf, Leased, notInTrino } from './as-of.ts'
+import { encodedBatch } from './column-batch.ts'
 import { keyOf, rowMessage } from './json.ts'
 import { boundsOf } from './key-bounds.ts'
 import { leasedUntil, limitedInTrino, pinned, runsInTrino, trinoOf } from './lake-sql.ts'
@@ -175,9 +178,7 @@ async function* query(
         yield { part: { case: 'header' as const, value: { columns: part.columns.map(columnMessage) } } }
         break
       case 'rows':
-        yield {
-          part: { case: 'batch' as const, value: { rows: part.count, columns: part.columns.map(valuesMessage) } },
-        }
+        yield encoded(QueryResponseSchema, encodedBatch(part.count, part.columns))
         break
       case 'arrow':
         yield { part: { case: 'arrow' as const, value: { ipc: part.bytes, rows: part.count } } }
@@ -226,23 +227,6 @@ const columnTypes: Readonly<Record<ResultType, ColumnType>> = {
 
 function columnMessage({ name, type, precision = 0, scale = 0 }: ResultColumn) {
   return { name, type: columnTypes[type], precision, scale }
-}
-
-function valuesMessage({ nulls, kind, values }: ColumnValues) {
-  switch (kind) {
-    case 'bools':
-      return { nulls, values: { case: 'bools' as const, value: { values } } }
-    case 'int32s':
-      return { nulls, values: { case: 'int32s' as const, value: { values } } }
-    case 'int64s':
-      return { nulls, values: { case: 'int64s' as const, value: { values } } }
-    case 'doubles':
-      return { nulls, values: { case: 'doubles' as const, value: { values } } }
-    case 'strings':
-      return { nulls, values: { case: 'strings' as const, value: { values } } }
-    case 'bytes':
-      return { nulls, values: { case: 'bytes' as const, value: { values } } }
-  }
 }
 
 function parametersOf({ parameters, namedParameters }: QueryRequest): QueryParameters {

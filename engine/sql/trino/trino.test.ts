@@ -104,7 +104,7 @@ function shown(parts: readonly QueryPart[]) {
       if (column === undefined) return []
       return Array.from({ length: column.values.length }, (_, row) => {
         const isNull = (((column.nulls[row >> 3] ?? 0) >> (row & 7)) & 1) === 1
-        const value = column.values[row]
+        const value = column.values.at(row)
         // The moment of the commit has microseconds, of which Trino knows nothing.
         if (columns[at]?.name === '_commit_time' && typeof value === 'bigint')
           return String(Math.round(Number(value) / 1000))
