@@ -5,8 +5,8 @@ import { RecordFiles } from './record-files.ts'
 import { stagedHead } from './staged.ts'
 import type { ChangeWindow, ClosedWindow } from './window.ts'
 
-/** Small enough that the next is read while one is written, large enough for files that need not be put together at once. */
-const maxBytes = 32 * 1024 * 1024
+/** Small enough that the next is read while one is written, large enough that the commits, one after another, are not waited for. */
+const maxBytes = 64 * 1024 * 1024
 
 export class AppendedWindow implements ChangeWindow {
   readonly #files: RecordFiles
