@@ -1,8 +1,20 @@
 /** Results as an Arrow IPC stream (https://arrow.apache.org/docs/format/Columnar.html): the schema, batches, and the mark of the end. */
 
 import type { DuckDBType, DuckDBVector } from '@duckdb/node-api'
-import { type Data, Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from 'apache-arrow'
+import {
+  type Data,
+  type DataType,
+  Field,
+  makeData,
+  Null,
+  RecordBatch,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+} from 'apache-arrow'
 import { arrowColumn } from './arrow-columns.ts'
+import type { ColumnValues } from './result.ts'
+import { Texts } from './texts.ts'
 
 /** The continuation marker and a length of zero. */
 const endOfStream = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
@@ -10,8 +22,10 @@ const endOfStream = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
 /** Writes one result. Put together, `schema`, what `batch` returns and `end` are an IPC stream. */
 export type ArrowStream = {
   readonly schema: Uint8Array
-  /** A record batch of so many rows; one vector a column. */
+  /** A record batch of so many rows, of vectors that are read value by value; one a column. */
   readonly batch: (count: number, vectors: readonly DuckDBVector[]) => Uint8Array
+  /** One of columns that were read out of memory. */
+  readonly batchOf: (count: number, columns: readonly ColumnValues[]) => Uint8Array
   readonly end: Uint8Array
 }
 
@@ -29,11 +43,37 @@ export function arrowStream(names: readonly string[], types: readonly DuckDBType
     columns.map(({ data }) => data([])),
   )
   const schemaBytes = withoutRows.slice(0, firstMessageLength(withoutRows))
-  const batch = (count: number, vectors: readonly DuckDBVector[]): Uint8Array => {
-    const children = columns.map(({ data }, index) => data(vectors[index]?.toArray() ?? []))
-    return write(count, children).slice(schemaBytes.length, -endOfStream.length)
+  const written = (count: number, children: Data[]): Uint8Array =>
+    write(count, children).slice(schemaBytes.length, -endOfStream.length)
+  return {
+    schema: schemaBytes,
+    batch: (count, vectors) =>
+      written(
+        count,
+        columns.map(({ data }, index) => data(vectors[index]?.toArray() ?? [])),
+      ),
+    batchOf: (count, values) =>
+      written(
+        count,
+        values.map((column, index) => memoryData(fields[index]?.type ?? new Null(), column)),
+      ),
+    end: endOfStream,
   }
-  return { schema: schemaBytes, batch, end: endOfStream }
+}
+
+/** What was read out of DuckDB's memory lies as Arrow wants it, but that its bits say what is valid. */
+function memoryData(type: DataType, { nulls, values }: ColumnValues): Data {
+  const nullBitmap = nulls.length === 0 ? null : nulls.map(byte => ~byte)
+  const nullCount = nulls.reduce((count, byte) => count + bitsIn(byte), 0)
+  const data =
+    values instanceof Texts ? { valueOffsets: new Int32Array(values.offsets), data: values.bytes } : { data: values }
+  return makeData({ type, length: values.length, nullCount, nullBitmap, ...data } as never)
+}
+
+const bitsIn = (byte: number): number => {
+  let count = 0
+  for (let rest = byte; rest > 0; rest &= rest - 1) count++
+  return count
 }
 
 /** Marker, length of the metadata, metadata; that of a schema has no body. */

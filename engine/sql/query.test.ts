@@ -285,6 +285,20 @@ test('rows too large for one message come in several', async () => {
   assert.ok(Math.max(...rows) <= 11, `${rows}`)
 })
 
+test('rows of very many columns come in several messages too', async () => {
+  for (const value of ['range', 'range::DECIMAL(18, 0)']) {
+    const columns = Array.from({ length: 1000 }, (_, index) => `${value} AS c${index}`)
+    const parts = await partsOf({ sql: `SELECT ${columns.join(', ')} FROM range(1500)` })
+    const rows = parts.flatMap(part => (part.kind === 'rows' ? [part.count] : []))
+    assert.equal(
+      rows.reduce((sum, count) => sum + count, 0),
+      1500,
+    )
+    // A value takes up to ten bytes.
+    assert.ok(Math.max(...rows) <= (1024 * 1024) / 1000 / 6, `${rows}`)
+  }
+})
+
 test('queries see both sides of a join at the moment they are told, while both are merged', async () => {
   const count = 40
   let old: [StoredRow | undefined, StoredRow | undefined] = [undefined, undefined]

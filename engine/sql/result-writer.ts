@@ -36,12 +36,18 @@ function columnWriter(names: readonly string[], types: readonly DuckDBType[]): R
   return {
     begin: [{ kind: 'columns', columns }],
     *rows(chunk, rowCount) {
-      const memories = types.flatMap((type, index) => columnMemory(chunk, index, type) ?? [])
-      for (const part of memories.length === types.length ? cut(memories, rowCount) : read(chunk, rowCount, columns))
+      const memories = memoriesOf(chunk, types)
+      for (const part of memories === undefined ? read(chunk, rowCount, columns) : cut(memories, rowCount))
         yield { kind: 'rows', ...part }
     },
     end: [],
   }
+}
+
+/** Undefined when a column is of a type that has to be read value by value. */
+function memoriesOf(chunk: DuckDBDataChunk, types: readonly DuckDBType[]): readonly ColumnMemory[] | undefined {
+  const memories = types.flatMap((type, index) => columnMemory(chunk, index, type) ?? [])
+  return memories.length === types.length ? memories : undefined
 }
 
 /** Of columns whose sizes are known before they are read. */
@@ -86,16 +92,26 @@ function arrowWriter(names: readonly string[], types: readonly DuckDBType[]): Re
       { kind: 'arrow', count: 0, bytes: stream.schema },
     ],
     *rows(chunk, rowCount) {
+      const memories = memoriesOf(chunk, types)
+      if (memories !== undefined) {
+        for (const { count, columns } of cut(memories, rowCount))
+          yield* arrowParts(count, stream.batchOf(count, columns))
+        return
+      }
       for (const { count, vectors, told } of piecesOf(chunk, rowCount)) {
         const bytes = stream.batch(count, vectors)
         told(bytes.length / maxPartSize)
-        for (let from = 0; from < bytes.length; from += maxPartSize) {
-          const piece = bytes.subarray(from, from + maxPartSize)
-          yield { kind: 'arrow', count: from + maxPartSize < bytes.length ? 0 : count, bytes: piece }
-        }
+        yield* arrowParts(count, bytes)
       }
     },
     end: [{ kind: 'arrow', count: 0, bytes: stream.end }],
+  }
+}
+
+function* arrowParts(count: number, bytes: Uint8Array): Generator<RowsOf> {
+  for (let from = 0; from < bytes.length; from += maxPartSize) {
+    const piece = bytes.subarray(from, from + maxPartSize)
+    yield { kind: 'arrow', count: from + maxPartSize < bytes.length ? 0 : count, bytes: piece }
   }
 }
 
