@@ -129,6 +129,37 @@ test('an instance that was closed shows everything when it is opened again', asy
   await next.close()
 })
 
+test('the connection that is opened ahead is at what the file is when it is used', async () => {
+  const sql = await open('ahead')
+  const table = await tableIn(sql)
+  const years = async () => {
+    const { connection, revisions } = await sql.read()
+    try {
+      const rows = (await connection.runAndReadAll('SELECT count(*) FROM films')).getRows()
+      return [Number(rows[0]?.[0]), revisions.get('films')]
+    } finally {
+      connection.closeSync()
+    }
+  }
+  await merge(table, 0, 1)
+  assert.deepEqual(await years(), [2, 2])
+  await merge(table, 1, 3)
+  assert.deepEqual(await years(), [4, 6])
+  // Two at a time: there is one ahead and one more.
+  assert.deepEqual(await Promise.all([years(), years()]), [
+    [4, 6],
+    [4, 6],
+  ])
+  table.close()
+  await sql.renew()
+  const again = await tableIn(sql)
+  await merge(again, 0, 4)
+  assert.deepEqual(await years(), [5, 8])
+  again.close()
+  await sql.close()
+  await assert.rejects(years(), /closed/)
+})
+
 test('a file that is no database is made anew', async () => {
   await writeFile(pathOf('broken'), 'x'.repeat(100_000))
   const sql = await open('broken')
