@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -34,7 +34,7 @@ test('the session is told where it has a weight, and left alone where it has non
   const folder = await mkdtemp(join(tmpdir(), 'blasty-priority-'))
   try {
     for (const [shown, then] of [
-      ['/autogroup-7 nice 0\n', '0'],
+      ['/autogroup-7 nice 0\n', String(getPriority())],
       ['', ''],
     ] as const) {
       await writeFile(join(folder, 'autogroup'), shown)
