@@ -178,7 +178,8 @@ export class TableReplica {
     return this.#rows
   }
 
-  async #follow({ log, schemas, recovery, onFailure, onErased }: ReplicaOptions): Promise<void> {
+  async #follow({ log, recovery, onFailure, onErased, ...options }: ReplicaOptions): Promise<void> {
+    const schemas = options.schemas.until(this.#stop.signal)
     try {
       for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
         const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
