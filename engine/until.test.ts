@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isBlastyError } from '../base/errors.ts'
@@ -51,6 +52,9 @@ test('a Table closes while its replica waits for a schema: of what it follows, o
 
     await purgeLog(lake.on.log, revision, { retentionSeconds: 0, now: Date.now() + 60_000 })
     await closeWhileWaiting(on, 'snapshot')
+    // Its files are let go of: where the system tells, nothing of them is in memory.
+    if (process.platform === 'linux')
+      assert.doesNotMatch(await readFile('/proc/self/maps', 'utf8'), new RegExp(`${lake.folder}/snapshot/`))
   })
 })
 

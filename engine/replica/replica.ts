@@ -73,7 +73,7 @@ export class TableReplica {
     const { recovery } = options
     const last = await readableEnd(log)
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
-    if (rows !== undefined && (await recoverRows(rows, options))) {
+    if (rows !== undefined && (await recoveredRows(rows, options))) {
       options.onErased?.()
       sql?.renew().catch(() => {}) // Who connects is told.
     }
@@ -196,6 +196,16 @@ export class TableReplica {
       this.source.fail(recovery === undefined ? error : overtaken(error, log.table))
       onFailure(error)
     }
+  }
+}
+
+/** Recovers the rows as `recoverRows` tells. When that fails their files are let go of, for the next replica. */
+async function recoveredRows(rows: RowStore, options: ReplicaOptions): Promise<boolean> {
+  try {
+    return await recoverRows(rows, options)
+  } catch (error) {
+    await rows.close()
+    throw error
   }
 }
 
