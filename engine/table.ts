@@ -22,6 +22,7 @@ import type { SqlDatabase } from './replica/sql-database.ts'
 import { readSchema } from './schema/documents.ts'
 import type { TableSchema } from './schema/schema.ts'
 import { Schemas } from './schema/schemas.ts'
+import { tableUntil } from './until.ts'
 
 /** What a Table's status says of it. */
 export type TableDescriptor = {
@@ -72,7 +73,9 @@ export class Table {
     this.#options = options
     this.log = changeLog({ table, tableUid: uid, stream, epoch }, options.streams)
     this.lake = lakeIn(options.objects, bucket)
-    this.schemas = new Schemas(table, schema, number => readSchema(options.objects, bucket, number))
+    this.schemas = new Schemas(table, schema, (number, signal) =>
+      readSchema(signal === undefined ? options.objects : options.objects.until(signal), bucket, number),
+    )
     this.writer = logWriter(this.log, {
       encodeKey: row => this.schemas.encodeKey(row),
       lookup: async (key, minRevision, signal) => {
@@ -205,28 +208,23 @@ export class Table {
     this.#closing.catch(this.#options.onError)
   }
 
-  /** The Table for one reading of its lake, which a signal ends also where the store does not answer. */
-  #until(signal: AbortSignal): Pick<Table, 'keyed' | 'log' | 'schemas' | 'lake'> {
-    const { keyed, log, schemas, lake } = this
-    return { keyed, log, schemas, lake: { ...lake, objects: lake.objects.until(signal) } }
-  }
-
   async #openReplica(onFailure: (error: unknown) => void): Promise<TableReplica> {
     await this.#closing
     const { dataDirectory, sql } = this.#options
     const { namespace, name } = this.descriptor
     const scratch = join(dataDirectory, 'scratch', namespace, name)
+    const served = tableUntil(this, this.closing)
     return TableReplica.open({
       log: this.log,
-      schemas: this.schemas,
+      schemas: served.schemas,
       name,
       directory: join(dataDirectory, 'rows', namespace, name),
       ...(sql === undefined ? {} : { sql: await sql() }),
       recovery: {
-        snapshot: () => openSnapshot(this.#until(this.closing), scratch),
+        snapshot: () => openSnapshot(served, scratch),
         changes: (after, signal) =>
-          archivedChanges(this.#until(AbortSignal.any([signal, this.closing])), after, scratch),
-        expired: () => archivedExpiry(this.#until(this.closing)),
+          archivedChanges(tableUntil(this, AbortSignal.any([signal, this.closing])), after, scratch),
+        expired: () => archivedExpiry(served),
       },
       onFailure,
       archived: this.#archived,

@@ -11,6 +11,7 @@ import { archivedRevision } from '../lake/files.ts'
 import { type PendingErasure, pendingErasures } from '../log/erasures.ts'
 import { readableEnd } from '../log/log.ts'
 import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 import { eraseFromFeed, routerReached } from './feed.ts'
 import { eraseFromLake } from './lake.ts'
 import { eraseFromLog, eraseRequests } from './log.ts'
@@ -42,7 +43,13 @@ export type EraseOptions = {
  * looked at again. What becomes of blobs comes afterwards (`blobs.ts`).
  * @throws what the stores throw, the signal's reason
  */
-export async function eraseOnce(options: EraseOptions): Promise<number> {
+export function eraseOnce(options: EraseOptions): Promise<number> {
+  return workUntil(options.table, options.signal, table => eraseNow({ ...options, table }))
+}
+
+type Erasing = Omit<EraseOptions, 'table'> & { readonly table: TableParts }
+
+async function eraseNow(options: Erasing): Promise<number> {
   const { table, signal } = options
   const pending = await pendingErasures(table.log)
   if (pending.length === 0) return 0
@@ -63,18 +70,18 @@ export async function eraseOnce(options: EraseOptions): Promise<number> {
 /** Erasures that are done together. */
 class Round {
   readonly targets: Targets
-  readonly #options: EraseOptions
+  readonly #options: Erasing
   readonly #dependents: Dependents
   #proofs: ErasureProof[]
 
-  private constructor(options: EraseOptions, pending: readonly PendingErasure[], proofs: ErasureProof[]) {
+  private constructor(options: Erasing, pending: readonly PendingErasure[], proofs: ErasureProof[]) {
     this.#options = options
     this.#dependents = options.dependents()
     this.targets = targetsOf(pending)
     this.#proofs = proofs
   }
 
-  static async begin(options: EraseOptions, pending: readonly PendingErasure[]): Promise<Round> {
+  static async begin(options: Erasing, pending: readonly PendingErasure[]): Promise<Round> {
     const { table } = options
     const proofs: ErasureProof[] = []
     for (const erasure of pending) {

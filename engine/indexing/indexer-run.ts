@@ -64,7 +64,7 @@ export class IndexerRun {
     const after = this.#start.revision === 0 ? await this.#fill(replica, signal) : this.#start.revision
     for await (const batch of replica.source.changes(after, signal)) {
       await this.#condition.until(() => !this.#pending.full, signal)
-      await this.#learn(batch.schema)
+      await this.#learn(batch.schema, signal)
       this.#add(batch)
       this.#condition.changed()
     }
@@ -73,7 +73,7 @@ export class IndexerRun {
   /** Takes in the rows as they are at one moment; returns the revision of that. */
   async #fill(replica: TableReplica, signal: AbortSignal): Promise<number> {
     const { codec, current } = this.#job.schemas
-    await this.#learn(current.number)
+    await this.#learn(current.number, signal)
     const snapshot = replica.snapshot()
     try {
       for (const { key, row } of snapshot.rows()) {
@@ -92,11 +92,11 @@ export class IndexerRun {
   }
 
   /** Takes up a newer schema. The columns in use keep their form, unless one was retired. */
-  async #learn(number: number): Promise<void> {
+  async #learn(number: number, signal: AbortSignal): Promise<void> {
     const { schemas, spec, index } = this.#job
     if (number <= this.#learned) return
     this.#learned = number
-    const layout = indexLayout(spec, await schemas.reach(number))
+    const layout = indexLayout(spec, await schemas.until(signal).reach(number))
     if (layout.fingerprint !== this.#start.layout) throw changed(index, 'its documents have another form now')
   }
 

@@ -160,6 +160,26 @@ test('a column added to the Table changes nothing; one retired that the Index us
   )
 })
 
+test('an indexer stops while it waits for a schema, and has handed over what it sent', async t => {
+  const films = await testIndex()
+  t.after(films.close)
+  const asked = Promise.withResolvers<void>()
+  const schemas = new Schemas('test/films', filmSchema, () => {
+    asked.resolve()
+    return new Promise(() => {})
+  })
+  // Its replica knows the schema already.
+  const indexer = startIndexer(films, { schemas, replica: films.replica(films.on.schemas) })
+  const last = await films.put({ id: 'a', title: 'Alien' })
+  assert.deepEqual(await idsIn(films, last), ['a'])
+  await announceSchema(films.on.log, 2)
+  await asked.promise
+  await indexer.stop()
+  assert.deepEqual(indexer.problems, [])
+  const progress = await readProgress(films.search, films.index)
+  assert.deepEqual([progress?.revision, progress?.instance], [last, ''])
+})
+
 test('a Table without a primary key cannot be indexed, and the reason is told', async t => {
   const films = await testIndex()
   t.after(films.close)

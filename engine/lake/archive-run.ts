@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import type { ChangeBatch } from '../replica/change.ts'
 import type { TableSchema } from '../schema/schema.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import type { Table } from '../table.ts'
 import { planCompaction } from './compaction.ts'
 import type { Action, AddFile } from './delta/actions.ts'
@@ -78,6 +79,8 @@ export type ArchiveRunOptions = {
   readonly table: Table
   /** That of the Table, of which no request outlives the run. */
   readonly lake: DeltaLake
+  /** Those of the Table, for which nobody waits longer either. */
+  readonly schemas: Schemas
   /** Undefined for an append-only Table. */
   readonly places: Places | undefined
   /** Scratch folder of this run alone. */
@@ -102,7 +105,7 @@ export class ArchiveRun {
   private constructor(options: ArchiveRunOptions) {
     this.#options = options
     this.#state = options.state
-    const { schemas } = options.table
+    const { schemas } = options
     this.#schema = schemas.current
     this.#parquet = new SharedParquet(options.scratch, memory)
     this.#waiting = new WaitingWindows({
@@ -116,7 +119,7 @@ export class ArchiveRun {
 
   /** Makes sure that every live file's rows are noted in `places`, and that no column of the lake is unknown. */
   static async start(options: ArchiveRunOptions): Promise<ArchiveRun> {
-    await options.table.schemas.reach(schemaNumberOf(options.state))
+    await options.schemas.reach(schemaNumberOf(options.state))
     const run = new ArchiveRun(options)
     try {
       await run.#noteFiles()

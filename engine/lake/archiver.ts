@@ -8,7 +8,9 @@ import { type Demand, orDemand } from '../../backends/streams/demand.ts'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
 import { declaredFloor } from '../log/control.ts'
 import { holdsRecords } from '../log/log.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import type { Table } from '../table.ts'
+import { tableUntil } from '../until.ts'
 import { ArchiveRun, Superseded } from './archive-run.ts'
 import { carry } from './carry.ts'
 import { commit } from './delta/commit.ts'
@@ -64,7 +66,7 @@ const maxPauseMillis = 30_000
 const defaultEmptyPauseMillis = 10_000
 const defaultStopMillis = 5_000
 
-type Work = ArchiverOptions & { readonly lake: DeltaLake }
+type Work = ArchiverOptions & { readonly lake: DeltaLake; readonly schemas: Schemas }
 
 /**
  * Archives until the signal is aborted. What is under way then has some seconds to end, also for what only the archiver still knows of a
@@ -79,8 +81,8 @@ export async function archive(options: ArchiverOptions): Promise<void> {
   }
   signal.addEventListener('abort', stopping, { once: true })
   try {
-    const { lake } = table
-    await keepArchiving({ ...options, lake: { ...lake, objects: lake.objects.until(cut.signal) } })
+    const { lake, schemas } = tableUntil(table, cut.signal)
+    await keepArchiving({ ...options, lake, schemas })
   } finally {
     signal.removeEventListener('abort', stopping)
     clearTimeout(timer)
@@ -116,7 +118,15 @@ async function keepArchiving(options: Work): Promise<void> {
 }
 
 async function archiveOnce(options: Work, demand: Demand, tell: (progress: ArchiveProgress) => void): Promise<void> {
-  const { table, lake, directory, signal, now = Date.now, emptyPauseMillis = defaultEmptyPauseMillis } = options
+  const {
+    table,
+    lake,
+    schemas,
+    directory,
+    signal,
+    now = Date.now,
+    emptyPauseMillis = defaultEmptyPauseMillis,
+  } = options
   await firstRow(table, demand, emptyPauseMillis, signal)
   if (signal.aborted) return
   const state = await openLake(options, now)
@@ -131,7 +141,7 @@ async function archiveOnce(options: Work, demand: Demand, tell: (progress: Archi
     : undefined
   let run: ArchiveRun | undefined
   try {
-    run = await ArchiveRun.start({ table, lake, places, scratch, state, now })
+    run = await ArchiveRun.start({ table, lake, schemas, places, scratch, state, now })
     await carry(run, demand, new Upkeep({ ...options, scratch, now }), options, tell)
   } finally {
     await run?.close()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { BlastyError } from '../../base/errors.ts'
 import { readableEnd } from '../log/log.ts'
 import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 import { listLog } from './delta/lake.ts'
 import { leasedState } from './delta/leases.ts'
 import { type LakeState, readState } from './delta/state.ts'
@@ -30,7 +31,9 @@ export async function revisionAtTime(
   signal: AbortSignal,
 ): Promise<number> {
   const replica = await table.reached(await readableEnd(table.log), 'rows', signal)
-  const { exact, ...archived } = await archivedAtTime(table, Math.max(0, time), scratch, signal)
+  const { exact, ...archived } = await workUntil(table, signal, stored =>
+    archivedAtTime(stored, Math.max(0, time), scratch, signal),
+  )
   let { revision } = archived
   if (exact) return revision
   for await (const batch of replica.source.changes(revision, signal, replica.revision)) {
@@ -46,7 +49,7 @@ export async function revisionAtTime(
  * `exact`: it is the one asked for.
  */
 async function archivedAtTime(
-  table: Table,
+  table: TableParts,
   time: number,
   scratch: string,
   signal: AbortSignal,
@@ -64,7 +67,7 @@ async function archivedAtTime(
 }
 
 async function foundAtTime(
-  table: Table,
+  table: TableParts,
   time: number,
   state: LakeState,
   scratch: string,
@@ -83,7 +86,7 @@ async function foundAtTime(
 }
 
 /** The revision that a version leads to, the last whose rows were committed at a time or before. */
-async function versionRevision(table: Table, time: number, version: number, state: LakeState): Promise<number> {
+async function versionRevision(table: TableParts, time: number, version: number, state: LakeState): Promise<number> {
   const { lake } = table
   // What is kept may begin with a version of which nobody can say any more when its rows were committed.
   const known = await markAt(lake, timeMark(table), version)
@@ -96,7 +99,7 @@ const textOf = (time: number): string => new Date(Math.min(time / 1000, 8.64e15)
 
 /** Each file holds a range of revisions of its own: the last that has a row of that time or before says where it ends. */
 async function appendedAtTime(
-  table: Table,
+  table: TableParts,
   time: number,
   state: LakeState,
   scratch: string,
@@ -125,7 +128,11 @@ async function appendedAtTime(
 }
 
 /** REVISION_EXPIRED that tells what is kept. */
-export async function expired(table: Table, asOf: string, newest: LakeState): Promise<BlastyError> {
+export async function expired(
+  table: Pick<TableParts, 'lake' | 'log'>,
+  asOf: string,
+  newest: LakeState,
+): Promise<BlastyError> {
   const { commits, checkpoints } = await listLog(table.lake)
   const begin = commits[0] === 0 ? 0 : (checkpoints[0]?.version ?? newest.version)
   const state = await readState(table.lake, begin).catch(() => newest) // It may go at this very moment.

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBlastyError } from '../../base/errors.ts'
-import type { Table } from '../table.ts'
+import type { TableParts } from '../until.ts'
 import { expired } from './as-of.ts'
 import type { AddFile } from './delta/actions.ts'
 import { readVector } from './delta/deletion-vector.ts'
@@ -39,7 +39,7 @@ export type LakeSnapshot = {
  * Throws LAKE_VERSION_EXPIRED and INVALID_ARGUMENT for a version that is not there.
  */
 export async function openSnapshot(
-  table: Pick<Table, 'lake' | 'log' | 'schemas'>,
+  table: Omit<TableParts, 'keyed'>,
   scratch: string,
   version?: number,
 ): Promise<LakeSnapshot | undefined> {
@@ -73,7 +73,7 @@ type Content = {
  * @throws REVISION_EXPIRED when the lake no longer remembers it; LAKE_VERSION_EXPIRED when it is being forgotten at this moment
  */
 export async function openSnapshotAt(
-  table: Table,
+  table: TableParts,
   revision: number,
   scratch: string,
 ): Promise<LakeSnapshot | undefined> {
@@ -87,7 +87,7 @@ export async function openSnapshotAt(
   return open(table, lease, scratch, async () => content)
 }
 
-async function keyedContent(table: Table, revision: number, newest: LakeState): Promise<Content> {
+async function keyedContent(table: TableParts, revision: number, newest: LakeState): Promise<Content> {
   const { lake } = table
   const version = (await firstVersionBeyond(lake, revisionMark(table), revision, newest.version)) - 1
   const state = version === newest.version ? newest : await stateAt(table.lake, version)
@@ -106,7 +106,7 @@ async function keyedContent(table: Table, revision: number, newest: LakeState): 
  * Rows that are only ever appended are their own history: what the newest version holds of them is enough, until some are taken out
  * for being too old. Then it is the first version that goes beyond the revision or, if that is one that takes out, the one before.
  */
-async function appendedContent(table: Table, revision: number, newest: LakeState): Promise<Content> {
+async function appendedContent(table: TableParts, revision: number, newest: LakeState): Promise<Content> {
   const state = expiredRevision(newest, table) === 0 ? newest : await beforeExpiry(table, revision, newest)
   return {
     version: state.version,
@@ -118,7 +118,7 @@ async function appendedContent(table: Table, revision: number, newest: LakeState
   }
 }
 
-async function beforeExpiry(table: Table, revision: number, newest: LakeState): Promise<LakeState> {
+async function beforeExpiry(table: TableParts, revision: number, newest: LakeState): Promise<LakeState> {
   const { lake } = table
   if (reachedRevision(newest, table) <= revision) return newest
   // Beyond the newest, when no commit that is kept says how far it leads.
@@ -133,7 +133,7 @@ async function beforeExpiry(table: Table, revision: number, newest: LakeState): 
 }
 
 async function open(
-  table: Pick<Table, 'lake'>,
+  table: Pick<TableParts, 'lake'>,
   lease: Lease,
   scratch: string,
   contentOf: () => Promise<Content>,
@@ -184,7 +184,7 @@ export async function readingSnapshot(
 }
 
 async function* liveFiles(
-  { lake }: Pick<Table, 'lake'>,
+  { lake }: Pick<TableParts, 'lake'>,
   lease: Lease,
   { files, upTo }: Content,
   folder: string,

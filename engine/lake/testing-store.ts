@@ -2,6 +2,7 @@
 
 import type { ObjectStore } from '../../backends/object-store/store.ts'
 import { BlastyError } from '../../base/errors.ts'
+import { unlessAborted } from '../../base/unless-aborted.ts'
 
 /**
  * What becomes of a request. `unsent`: it never leaves · `unanswered`: the store does its work and the answer is lost · `late`: as
@@ -105,5 +106,56 @@ export function struckStore(
       for (const request of held.splice(0)) await request().catch(() => {})
     },
     objects: faulty,
+  }
+}
+
+export type SilentStore = {
+  readonly objects: ObjectStore
+  /** Resolves when a request has come that is not answered. */
+  readonly asked: Promise<void>
+  /** Requests under way that are not answered, and that no signal has ended. */
+  readonly pending: () => number
+  /** Answers what is under way, and all that comes. */
+  readonly speak: () => void
+}
+
+/** A store that does not answer the requests that `silent` names, by their keys or prefixes and by their numbers, from 1. */
+export function silentStore(
+  objects: ObjectStore,
+  silent: (key: string, number: number) => boolean = () => true,
+): SilentStore {
+  const asked = Promise.withResolvers<void>()
+  const answers = Promise.withResolvers<void>()
+  let requests = 0
+  let pending = 0
+  const within = (store: ObjectStore, signal: AbortSignal): ObjectStore => {
+    const answered = async <T>(key: string, request: () => Promise<T>): Promise<T> => {
+      if (!silent(key, ++requests)) return request()
+      pending++
+      asked.resolve()
+      await unlessAborted(answers.promise, signal)
+        .catch(() => Promise.reject(gone()))
+        .finally(() => pending--)
+      return request()
+    }
+    return {
+      ...store,
+      get: (bucket, key) => answered(key, () => store.get(bucket, key)),
+      put: (bucket, key, ...rest) => answered(key, () => store.put(bucket, key, ...rest)),
+      head: (bucket, key) => answered(key, () => store.head(bucket, key)),
+      upload: (bucket, key, ...rest) => answered(key, () => store.upload(bucket, key, ...rest)),
+      download: (bucket, key, ...rest) => answered(key, () => store.download(bucket, key, ...rest)),
+      remove: (bucket, keys) => answered(keys[0] ?? '', () => store.remove(bucket, keys)),
+      list: async function* (bucket, prefix, ...rest) {
+        yield* await answered(prefix, () => Array.fromAsync(store.list(bucket, prefix, ...rest)))
+      },
+      until: next => within(objects.until(next), next),
+    }
+  }
+  return {
+    objects: within(objects, new AbortController().signal),
+    asked: asked.promise,
+    pending: () => pending,
+    speak: () => answers.resolve(),
   }
 }

@@ -8,6 +8,7 @@ import { logState } from '../log/log.ts'
 import { ColumnTable } from '../replica/column-table.ts'
 import type { SqlDatabase } from '../replica/sql-database.ts'
 import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 
 /** A Table and the revision at which it is wanted. */
 export type PastTable = { readonly table: Table; readonly revision: number }
@@ -29,16 +30,20 @@ const attempts = 2
  * revision is left out as a whole.
  * @throws REVISION_NOT_REACHED, REVISION_EXPIRED, LAKE_CORRUPT, what `check` throws, the signal's reason
  */
-export async function loadPast(past: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
+export function loadPast(past: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
+  return workUntil(past.table, options.signal, stored => keepLoading(past, stored, sql, options))
+}
+
+async function keepLoading(past: PastTable, stored: TableParts, sql: SqlDatabase, options: LoadOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await tryLoading(past, sql, options)
+      return await tryLoading(past, stored, sql, options)
     } catch (error) {
       options.signal.throwIfAborted()
       if (!isBlastyError(error, 'LAKE_CORRUPT', 'LAKE_VERSION_EXPIRED', 'CURSOR_EXPIRED')) throw error
       if (attempt < attempts) continue
-      const newest = isBlastyError(error, 'LAKE_CORRUPT') ? undefined : await readState(past.table.lake)
-      throw newest === undefined ? error : await expired(past.table, `revision ${past.revision}`, newest)
+      const newest = isBlastyError(error, 'LAKE_CORRUPT') ? undefined : await readState(stored.lake)
+      throw newest === undefined ? error : await expired(stored, `revision ${past.revision}`, newest)
     }
   }
 }
@@ -56,16 +61,21 @@ export async function declarePast({ table, revision }: PastTable, sql: SqlDataba
   }
 }
 
-async function tryLoading({ table, revision }: PastTable, sql: SqlDatabase, options: LoadOptions): Promise<void> {
+async function tryLoading(
+  { table, revision }: PastTable,
+  stored: TableParts,
+  sql: SqlDatabase,
+  options: LoadOptions,
+): Promise<void> {
   const { scratch, signal, check } = options
   const { name, uid, epoch } = table.descriptor
   const replica = await table.reached(revision, 'rows', signal)
   const connection = await sql.connect()
   let snapshot: LakeSnapshot | undefined
   try {
-    const columns = await ColumnTable.open(connection, { name, uid, epoch }, table.schemas)
+    const columns = await ColumnTable.open(connection, { name, uid, epoch }, stored.schemas)
     // Open to the end: its lease keeps the changes behind it as well.
-    snapshot = await openSnapshotAt(table, revision, scratch)
+    snapshot = await openSnapshotAt(stored, revision, scratch)
     if (snapshot !== undefined) {
       const { files: all } = snapshot
       const files = async function* () {

@@ -8,6 +8,7 @@ import { openLake } from '../lake/archiver.ts'
 import { Places } from '../lake/places.ts'
 import { readableEnd } from '../log/log.ts'
 import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 
 export type ArchiveToEndOptions = {
   /** Scratch folder, which is left empty. */
@@ -19,12 +20,12 @@ export type ArchiveToEndOptions = {
 
 /**
  * Archives what the log holds at the time of the call; returns the revision that the lake then holds.
- * @throws LOG_GAP when the lake does not reach the log, LAKE_LOST, LAKE_CORRUPT, errors of the backends
+ * @throws LOG_GAP when the lake does not reach the log, LAKE_LOST, LAKE_CORRUPT, errors of the backends, the signal's reason
  */
 export async function archiveToEnd(table: Table, options: ArchiveToEndOptions): Promise<number> {
   for (;;) {
     try {
-      return await archiveOnce(table, options)
+      return await workUntil(table, options.signal, parts => archiveOnce(table, parts, options))
     } catch (error) {
       // An archiver that lives went on meanwhile: what it did is read, and the rest is done.
       if (!(error instanceof Superseded)) throw error
@@ -32,9 +33,12 @@ export async function archiveToEnd(table: Table, options: ArchiveToEndOptions): 
   }
 }
 
-async function archiveOnce(table: Table, { directory, signal, now = Date.now, ...options }: ArchiveToEndOptions) {
+async function archiveOnce(
+  table: Table,
+  { lake, schemas }: TableParts,
+  { directory, signal, now = Date.now, ...options }: ArchiveToEndOptions,
+) {
   const end = await readableEnd(table.log)
-  const lake = { ...table.lake, objects: table.lake.objects.until(signal) }
   const state = await openLake({ table, lake, historySeconds: options.historySeconds }, now)
   const folder = join(directory, randomUUID())
   const scratch = join(folder, 'run')
@@ -43,7 +47,7 @@ async function archiveOnce(table: Table, { directory, signal, now = Date.now, ..
   const places = table.keyed ? new Places(folder, { tableUid, epoch }) : undefined
   let run: ArchiveRun | undefined
   try {
-    run = await ArchiveRun.start({ table, lake, places, scratch, state, now })
+    run = await ArchiveRun.start({ table, lake, schemas, places, scratch, state, now })
     const replica = await table.reached(end, 'rows', signal)
     for await (const batch of replica.source.changes(run.archived, signal, end)) {
       await run.add(batch)

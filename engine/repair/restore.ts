@@ -14,6 +14,7 @@ import type { RowChange } from '../log/writer.ts'
 import type { TableReplica } from '../replica/replica.ts'
 import type { Row, TableSchema } from '../schema/schema.ts'
 import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 import { digester, RowDigests } from './row-digests.ts'
 
 export type RestoreOptions = {
@@ -44,11 +45,15 @@ const principal = 'system:restore'
 const batchRows = 500
 const batchBytes = 4 * 1024 * 1024
 
-/** @throws UNSUPPORTED, INVALID_ARGUMENT when the Tables do not fit; LAKE_VERSION_EXPIRED, LAKE_CORRUPT; what a write throws */
-export async function restore(options: RestoreOptions): Promise<Restored> {
+/** @throws UNSUPPORTED, INVALID_ARGUMENT when the Tables do not fit; LAKE_VERSION_EXPIRED, LAKE_CORRUPT; what a write throws; the signal's reason */
+export function restore(options: RestoreOptions): Promise<Restored> {
+  return workUntil(options.from, options.signal, parts => restoreFrom(parts, options))
+}
+
+async function restoreFrom(parts: TableParts, options: RestoreOptions): Promise<Restored> {
   const { from, into, version, directory, signal } = options
   checkFit(from, into)
-  const snapshot = await openSnapshot(from, directory, version)
+  const snapshot = await openSnapshot(parts, directory, version)
   if (snapshot === undefined) throw new BlastyError('INVALID_ARGUMENT', { field: 'table', problem: 'has no lake' })
   if (!from.keyed) {
     try {

@@ -7,7 +7,7 @@ import { documentId } from '../indexing/document.ts'
 import { keyAttribute, revisionAttribute } from '../indexing/layout.ts'
 import { readProgress } from '../indexing/progress.ts'
 import type { Row } from '../schema/schema.ts'
-import type { Table } from '../table.ts'
+import type { TableParts } from '../until.ts'
 import type { PartReport } from './findings.ts'
 import { digester, type RowDigests } from './row-digests.ts'
 import { changedSince, named, textOf } from './verify-log.ts'
@@ -36,7 +36,7 @@ export type IndexOptions = CopyOptions & {
 }
 
 /** Each document's key and revision against the rows. An index that does not get there in time is a difference. */
-export async function compareIndex(table: Table, options: IndexOptions): Promise<void> {
+export async function compareIndex(table: TableParts, options: IndexOptions): Promise<void> {
   const { search, index, report, rows, found, signal } = options
   if (!(await untilIndexed(table, options))) return
   const noBytes = Buffer.alloc(0)
@@ -60,7 +60,7 @@ export async function compareIndex(table: Table, options: IndexOptions): Promise
   await compareCopy(table, { ...options, rows, found, report }, false, isThere)
 }
 
-async function untilIndexed(table: Table, options: IndexOptions): Promise<boolean> {
+async function untilIndexed(table: TableParts, options: IndexOptions): Promise<boolean> {
   const { search, index, changed, waitMillis, report, signal } = options
   for (const until = performance.now() + waitMillis; ; ) {
     if ((await search.getIndex(index)) === undefined) {
@@ -84,7 +84,7 @@ async function untilIndexed(table: Table, options: IndexOptions): Promise<boolea
 
 /** Rows as a facade serves them, in any order, against the Table's. */
 export async function compareServed(
-  table: Table,
+  table: TableParts,
   served: AsyncIterable<readonly { readonly row: Row; readonly revision: number }[]>,
   options: CopyOptions,
 ): Promise<void> {
@@ -101,7 +101,7 @@ export async function compareServed(
 
 /** Rows that changed while they were compared are passed over: the copy may well be newer. */
 async function compareCopy(
-  table: Table,
+  table: TableParts,
   { report, rows, found, revision, signal }: CopyOptions,
   values: boolean,
   current: (key: Buffer) => Promise<number | undefined>,
@@ -141,7 +141,7 @@ async function compareCopy(
 
 /** Whether the content of every blob that a row names is stored. */
 export async function checkBlobs(
-  table: Table,
+  table: TableParts,
   { rows, report, signal }: Pick<CopyOptions, 'rows' | 'report' | 'signal'>,
 ): Promise<void> {
   const { objects, bucket } = table.lake

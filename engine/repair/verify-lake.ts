@@ -10,7 +10,7 @@ import type { LakeState } from '../lake/delta/state.ts'
 import { appIdOf, archivedRevision, liveRowsOf } from '../lake/files.ts'
 import { downloadFile } from '../lake/objects.ts'
 import { ParquetFiles } from '../lake/parquet.ts'
-import type { Table } from '../table.ts'
+import type { TableParts } from '../until.ts'
 import type { PartReport } from './findings.ts'
 import { digester, type RowDigests } from './row-digests.ts'
 
@@ -27,7 +27,7 @@ export type LakeLook = {
  * @throws errors of the object store that tell nothing of the lake, the signal's reason
  */
 export async function readLake(
-  table: Table,
+  table: TableParts,
   rows: RowDigests,
   { report, folder, signal }: { readonly report: PartReport; readonly folder: string; readonly signal: AbortSignal },
 ): Promise<LakeLook | undefined> {
@@ -64,7 +64,7 @@ type Reading = {
 }
 
 /** Reads a file to its end: what is noted of it is of a file whose checksum is right. */
-async function readFile(table: Table, file: AddFile, { parquet, rows, report, folder }: Reading): Promise<void> {
+async function readFile(table: TableParts, file: AddFile, { parquet, rows, report, folder }: Reading): Promise<void> {
   const { schemas, lake, keyed } = table
   const deleted = file.deletionVector === undefined ? [] : await readVector(lake, file.deletionVector)
   const local = await downloadFile(lake, file, folder)
@@ -101,7 +101,12 @@ async function readFile(table: Table, file: AddFile, { parquet, rows, report, fo
 }
 
 /** The change file of the newest version; those before it are the lake's history and no part of its rows. */
-async function checkChanges(table: Table, { version }: LakeState, report: PartReport, folder: string): Promise<void> {
+async function checkChanges(
+  table: TableParts,
+  { version }: LakeState,
+  report: PartReport,
+  folder: string,
+): Promise<void> {
   const actions = (await told(report, () => readCommit(table.lake, version))) ?? []
   await mkdir(folder, { recursive: true })
   for (const action of actions) {

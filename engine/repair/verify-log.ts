@@ -8,7 +8,7 @@ import { follow } from '../log/follower.ts'
 import { readableEnd, wholeState } from '../log/log.ts'
 import type { LogBatch, LogRecord } from '../log/record.ts'
 import type { Row } from '../schema/schema.ts'
-import type { Table } from '../table.ts'
+import type { TableParts } from '../until.ts'
 import type { PartReport } from './findings.ts'
 import { digester, isDeleted, type RowDigest, type RowDigests, revisionKey, revisionOfKey } from './row-digests.ts'
 
@@ -32,7 +32,7 @@ export type LogOptions = {
  * @throws LOG_LOST, EPOCH_CHANGED, BACKEND_UNAVAILABLE, the signal's reason
  */
 export async function compareLog(
-  table: Table,
+  table: TableParts,
   rows: RowDigests,
   seen: RowDigests,
   { archived, report, signal }: LogOptions,
@@ -73,7 +73,7 @@ export async function compareLog(
 }
 
 /** What the lake took in after it was read may be purged already: then there is nothing to compare with. */
-async function refusePurged({ lake, log }: Table, first: number): Promise<void> {
+async function refusePurged({ lake, log }: TableParts, first: number): Promise<void> {
   const state = await readState(lake)
   if (state === undefined || archivedRevision(state, { log }) + 1 < first) return
   const problem = 'it was purged behind what was read of the lake; verify again'
@@ -81,7 +81,7 @@ async function refusePurged({ lake, log }: Table, first: number): Promise<void> 
 }
 
 /** Takes a batch in; true when it changed a row. With `bury`, deletes leave their mark. */
-function takeIn({ schemas, keyed }: Table, batch: LogBatch, into: RowDigests, bury: boolean): boolean {
+function takeIn({ schemas, keyed }: TableParts, batch: LogBatch, into: RowDigests, bury: boolean): boolean {
   const digest = digester(schemas.current)
   let changed = false
   for (const record of batch.records) {
@@ -111,7 +111,7 @@ function appendedRows({ body }: LogRecord): readonly Row[] {
 }
 
 /** What the log says of each row it holds against the lake's; where the log is whole, the lake has no others. */
-function compareRows(table: Table, lake: RowDigests, log: RowDigests, whole: boolean, report: PartReport): void {
+function compareRows(table: TableParts, lake: RowDigests, log: RowDigests, whole: boolean, report: PartReport): void {
   for (const { key, row } of log.entries()) {
     report.compared()
     const problem = difference(row, lake.get(key))
@@ -133,12 +133,16 @@ function difference(log: RowDigest, lake: RowDigest | undefined): string | undef
 }
 
 /** A row for people: its key, or its revision where there are no keys. */
-export function named({ keyed, schemas }: Pick<Table, 'keyed' | 'schemas'>, key: Buffer): string {
+export function named({ keyed, schemas }: Pick<TableParts, 'keyed' | 'schemas'>, key: Buffer): string {
   return keyed ? JSON.stringify(schemas.decodeKey(key)) : `rows of revision ${revisionOfKey(key)}`
 }
 
 /** Keys whose rows were changed behind a revision, as text, for whoever compares with what goes on meanwhile. */
-export async function changedSince(table: Table, after: number, signal: AbortSignal): Promise<ReadonlySet<string>> {
+export async function changedSince(
+  table: TableParts,
+  after: number,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   const end = await readableEnd(table.log)
   if (end <= after) return keys

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Search } from '../../backends/search/search.ts'
 import { blobColumns } from '../blobs/check.ts'
 import type { Row } from '../schema/schema.ts'
-import type { Table } from '../table.ts'
+import { type TableParts, workUntil } from '../until.ts'
 import { Findings } from './findings.ts'
 import { RowDigests } from './row-digests.ts'
 import { checkBlobs, compareIndex, compareServed } from './verify-copies.ts'
@@ -39,7 +39,11 @@ export type Verified = {
 }
 
 /** @throws errors of backends that could not be asked, LOG_LOST, EPOCH_CHANGED, the signal's reason */
-export async function verifyTable(table: Table, options: VerifyOptions): Promise<Verified> {
+export function verifyTable(table: TableParts, options: VerifyOptions): Promise<Verified> {
+  return workUntil(table, options.signal, parts => compareAll(parts, options))
+}
+
+async function compareAll(table: TableParts, options: VerifyOptions): Promise<Verified> {
   const { directory, signal, indexes = [], served, waitMillis = 60_000, onProgress = () => {} } = options
   const findings = new Findings()
   const stores: { readonly store: RowDigests; readonly folder: string }[] = []

@@ -109,10 +109,11 @@ export class ColumnFeed {
   }
 
   async #feed(): Promise<void> {
+    const schemas = this.#options.schemas.until(this.#stop.signal)
     for await (const batch of this.#options.source.changes(this.#table.revision, this.#stop.signal)) {
       if (batch.schema > this.#schema) {
         await this.#tick()
-        await this.#table.adopt(await this.#options.schemas.reach(batch.schema))
+        await this.#table.adopt(await schemas.reach(batch.schema))
         this.#schema = this.#table.schema
       }
       this.#table.stage(batch)

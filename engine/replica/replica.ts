@@ -73,7 +73,7 @@ export class TableReplica {
     const { recovery } = options
     const last = await readableEnd(log)
     const rows = keyed ? openRowStore(directory, { tableUid: log.tableUid, epoch: log.epoch }, log.table) : undefined
-    if (rows !== undefined && (await recoverRows(rows, options))) {
+    if (rows !== undefined && (await recoveredRows(rows, options))) {
       options.onErased?.()
       sql?.renew().catch(() => {}) // Who connects is told.
     }
@@ -178,7 +178,8 @@ export class TableReplica {
     return this.#rows
   }
 
-  async #follow({ log, schemas, recovery, onFailure, onErased }: ReplicaOptions): Promise<void> {
+  async #follow({ log, recovery, onFailure, onErased, ...options }: ReplicaOptions): Promise<void> {
+    const schemas = options.schemas.until(this.#stop.signal)
     try {
       for await (const batch of follow(log, { after: this.source.revision, signal: this.#stop.signal })) {
         const newest = batch.records.reduce((highest, { schema }) => Math.max(highest, schema), 0)
@@ -195,6 +196,16 @@ export class TableReplica {
       this.source.fail(recovery === undefined ? error : overtaken(error, log.table))
       onFailure(error)
     }
+  }
+}
+
+/** Recovers the rows as `recoverRows` tells. When that fails their files are let go of, for the next replica. */
+async function recoveredRows(rows: RowStore, options: ReplicaOptions): Promise<boolean> {
+  try {
+    return await recoverRows(rows, options)
+  } catch (error) {
+    await rows.close()
+    throw error
   }
 }
 
