@@ -44,7 +44,10 @@ export type BackendPoolOptions = {
   readonly credentialsNamespace: string
   readonly client: Pick<KubeClient, 'get'>
   readonly connect: Connect
+  /** Told by the set in use alone. One that lingers hears the same, sooner or later: who looked for its word would look too soon. */
   readonly onReport: OnReport
+  /** Told when a set has taken the place of another: what was said meanwhile, neither tells. */
+  readonly onReplaced: () => void
   /** Told when an old set does not close well. */
   readonly onError: (error: unknown) => void
   readonly clock: Pick<Clock, 'after'>
@@ -59,6 +62,8 @@ export class BackendPool {
   readonly #options: BackendPoolOptions
   readonly #entries = new Map<string, Entry>()
   readonly #lingering = new Map<Promise<Connected>, () => void>()
+  /** Classes that had a set before. */
+  readonly #known = new Set<string>()
 
   constructor(options: BackendPoolOptions) {
     this.#options = options
@@ -81,7 +86,7 @@ export class BackendPool {
 
   /** The set for these credentials, or for those the Secret holds now; one for others is replaced. */
   async refresh(found: BackendClass, given?: Credentials): Promise<Backends> {
-    const { connect, onReport } = this.#options
+    const { connect, onReport, onReplaced } = this.#options
     const credentials = given ?? (await this.credentials(found))
     const name = found.metadata.name
     const version = `${fingerprint(found)}${credentials.version}`
@@ -91,12 +96,19 @@ export class BackendPool {
       if (!opened.ended()) return opened
       if (this.#entries.get(name) !== held) return this.refresh(found, credentials)
     }
-    const opening = Promise.resolve(connect(found, credentials, onReport))
-    const entry = { version, opening }
-    this.#entries.set(name, entry)
-    opening.catch(() => {
-      if (this.#entries.get(name) === entry) this.#entries.delete(name)
-    })
+    const inUse = () => this.#entries.get(name)?.opening === opening
+    const opening: Promise<Connected> = Promise.resolve(
+      connect(found, credentials, (report, present) => inUse() && onReport(report, present)),
+    )
+    this.#entries.set(name, { version, opening })
+    opening.then(
+      () => {
+        if (!inUse()) return
+        if (this.#known.has(name)) onReplaced()
+        this.#known.add(name)
+      },
+      () => inUse() && this.#entries.delete(name),
+    )
     if (held !== undefined) this.#retire(held.opening)
     return opening
   }
@@ -106,6 +118,7 @@ export class BackendPool {
     const held = this.#entries.get(name)
     if (held === undefined) return
     this.#entries.delete(name)
+    this.#known.delete(name)
     this.#retire(held.opening)
   }
 

@@ -52,6 +52,12 @@ export class News {
     }
   }
 
+  /** What was said lately was perhaps told by nobody: whatever lives by reports is looked at, and the next one counts as its first. */
+  renew(): void {
+    this.#health.clear()
+    for (const kind of [tables, indexes, subscriptions]) this.#all(kind)
+  }
+
   /** Forgets what is to be looked at later. */
   close(): void {
     for (const cancel of this.#stale.values()) cancel()

@@ -70,6 +70,7 @@ export async function startOperator(options: OperatorRoleOptions): Promise<Opera
     client,
     connect: connectBackends,
     onReport: (report, present) => news?.take(report, present),
+    onReplaced: () => news?.renew(),
     onError: error => logger.warn({ err: error }, 'a connection to a backend did not close well'),
     clock: systemClock,
   })
