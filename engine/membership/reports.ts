@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
+import { JetStreamApiError } from '@nats-io/jetstream'
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv'
 import { reason, type Streams } from '../../backends/streams/connect.ts'
 import { BlastyError } from '../../base/errors.ts'
@@ -137,6 +138,8 @@ const heartbeatMillis = 5_000
  * is of the process and not of each report, so that many Tables cost no more than one while nothing changes.
  */
 const keepMillis = 1_800_000
+/** `err_code` of the server (JSStreamWrongLastSequenceErrF). */
+const wrongLastSequence = 10071
 
 /** Names of the buckets of an installation: of reports, and of heartbeats. */
 export const reportsBuckets = (installationID: string): { readonly reports: string; readonly alive: string } => ({
@@ -171,7 +174,12 @@ export type ReportsOptions = {
   readonly replicas?: number
 }
 
-type Own = { readonly report: Report; readonly saidAt: number }
+type Own = {
+  readonly report: Report
+  readonly saidAt: number
+  /** The revision of the bucket with which this process last said it, or something else in its place; 0 when another did since. */
+  readonly revision: number
+}
 
 /** Opens the buckets, making them when they are not there. Resolves when what they held at that moment is known. */
 export async function openReports(
@@ -196,8 +204,21 @@ export async function openReports(
     },
   })
   const now = () => performance.now()
-  /** What the next beat says, or says again. */
-  const due = (report: Report): Own => ({ report, saidAt: Number.NEGATIVE_INFINITY })
+  /** The next beat says it again. */
+  const due = (key: string, mine: Own, revision = mine.revision) =>
+    own.set(key, { ...mine, saidAt: Number.NEGATIVE_INFINITY, revision })
+  const stored = (key: string, revision: number) => {
+    const mine = own.get(key)
+    if (mine !== undefined && revision > mine.revision) own.set(key, { ...mine, revision })
+  }
+  /** Takes back what lies at `revision`, and nothing that another has said since: the next worker of a job, the next connection. */
+  const unsay = async (key: string, revision: number) => {
+    try {
+      await bucket.delete(key, { previousSeq: revision })
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || error.code !== wrongLastSequence) throw error
+    }
+  }
 
   const stops = await Promise.all([
     follow(alive, entry => {
@@ -208,21 +229,27 @@ export async function openReports(
       const said = entry.operation === 'PUT' ? entry.json<Said>() : undefined
       if (said === undefined) believed.unsaid(entry.key)
       else believed.said(entry.key, said, now())
-      // Another said something else, or withdrew it, who thought for a moment that the work was his.
       const mine = own.get(entry.key)
-      if (mine !== undefined && said?.by !== session) own.set(entry.key, due(mine.report))
+      if (said?.by === session) {
+        // Stored after it was withdrawn. Where it cannot be taken back, it is believed until this process ends.
+        if (mine === undefined) unsay(entry.key, entry.revision).catch(() => {})
+        else stored(entry.key, entry.revision)
+      } else if (mine !== undefined && entry.revision > mine.revision) {
+        // Another said something else, or withdrew it, who thought for a moment that the work was his.
+        due(entry.key, mine, 0)
+      }
     }),
   ])
 
   const say = async (key: string, report: Report) => {
-    const mine = { report, saidAt: now() }
     const first = own.size === 0
-    own.set(key, mine)
+    own.set(key, { report, saidAt: now(), revision: own.get(key)?.revision ?? 0 })
     try {
       if (first) await alive.put(session, '')
-      await bucket.put(key, JSON.stringify({ by: session, report } satisfies Said))
+      stored(key, await bucket.put(key, JSON.stringify({ by: session, report } satisfies Said)))
     } catch (error) {
-      if (own.get(key) === mine) own.set(key, due(report))
+      const mine = own.get(key)
+      if (mine?.report === report) due(key, mine)
       throw error
     }
   }
@@ -242,8 +269,11 @@ export async function openReports(
   return {
     publish: report => say(keyOf(report), report),
     withdraw: async report => {
-      own.delete(keyOf(report))
-      await bucket.delete(keyOf(report))
+      const key = keyOf(report)
+      const revision = own.get(key)?.revision ?? 0
+      own.delete(key)
+      // What is still on its way is taken back when it is seen.
+      if (revision > 0) await unsay(key, revision)
     },
     current: () => believed.current(),
     onChange: listener => {
@@ -253,9 +283,10 @@ export async function openReports(
     close: async () => {
       clearInterval(timer)
       await beating
-      const last = [...own.keys()]
+      const last = [...own]
       own.clear()
-      if (last.length > 0) await Promise.allSettled([alive.delete(session), ...last.map(key => bucket.delete(key))])
+      const unsaid = last.flatMap(([key, { revision }]) => (revision > 0 ? unsay(key, revision) : []))
+      if (last.length > 0) await Promise.allSettled([alive.delete(session), ...unsaid])
       await Promise.all(stops.map(stop => stop()))
     },
   }
