@@ -4,6 +4,7 @@ import type { DescService } from '@bufbuild/protobuf'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { BlastyError } from '../../base/errors.ts'
 import { anonymous } from '../auth/identity.ts'
+import { releaseClosedStreams } from './closed-streams.ts'
 import type { Authenticate, ServiceImplementation } from './context.ts'
 import { grpcService, type ObserveCall } from './service.ts'
 import type { ErrorLog } from './status.ts'
@@ -56,6 +57,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const streams = new Set<AbortController>()
   const definitions = new Map<string, ReturnType<typeof grpcService>['definition']>()
   const port = await bind(server, options.address, options.credentials ?? ServerCredentials.createInsecure())
+  const hold = releaseClosedStreams()
 
   const remove = (desc: ServedService) => {
     const definition = definitions.get(desc.typeName)
@@ -77,7 +79,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       definitions.set(desc.typeName, definition)
     },
     remove,
-    close: graceMs => close(server, streams, graceMs ?? 5000),
+    close: graceMs => close(server, streams, graceMs ?? 5000).finally(hold),
   }
 }
 
