@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import type { ObjectStore } from '../../backends/object-store/store.ts'
 import type { Streams } from '../../backends/streams/connect.ts'
 import fc, { runs } from '../../test/random.ts'
 import type { RowChange } from '../log/writer.ts'
@@ -25,6 +26,14 @@ before(async () => {
 after(() => folder.remove())
 
 let number = 0
+/** A store that is asked for nothing. */
+const unasked: ObjectStore = new Proxy({} as ObjectStore, {
+  get: (_, name) => {
+    if (name === 'claims') return undefined
+    return name === 'until' ? () => unasked : assert.fail('the bucket is not asked')
+  },
+})
+
 async function testTable(schema: TableSchema): Promise<{ table: Table; on: TestLog; close: () => Promise<void> }> {
   const on = await testLog(schema)
   const { tableUid: uid, stream, epoch } = on.log
@@ -32,9 +41,7 @@ async function testTable(schema: TableSchema): Promise<{ table: Table; on: TestL
     { namespace: 'test', name: `t${number++}`, uid, schema, bucket: 'none', stream, epoch },
     {
       streams: on.streams,
-      objects: new Proxy({} as never, {
-        get: (_, name) => (name === 'claims' ? undefined : assert.fail('the bucket is not asked')),
-      }),
+      objects: unasked,
       dataDirectory: join(folder.path, `table-${number}`),
       onError: error => assert.fail(String(error)),
     },

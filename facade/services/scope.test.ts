@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
+import { LastingSignal } from '../../base/lasting-signal.ts'
 import { patiently, timeLimit } from './scope.ts'
 
 const waiting = (signal: AbortSignal) =>
