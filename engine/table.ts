@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../backends/object-store/store.ts'
 import type { Streams } from '../backends/streams/connect.ts'
 import { BlastyError, isBlastyError } from '../base/errors.ts'
-import { LastingSignal } from '../base/lasting-signal.ts'
 import { unlessAborted } from '../base/unless-aborted.ts'
 import { BlobCheck } from './blobs/check.ts'
 import type { BlobPlace } from './blobs/content.ts'
@@ -66,8 +65,6 @@ export class Table {
   #erasures = 0
   #archived = 0
   readonly #stop = new AbortController()
-  /** `closing` for those of whom there are thousands a second. */
-  readonly whenClosing = new LastingSignal(this.#stop.signal)
 
   constructor(descriptor: TableDescriptor, options: TableOptions) {
     const { namespace, name, uid, stream, epoch, bucket, schema } = descriptor

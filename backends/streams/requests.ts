@@ -12,11 +12,8 @@ import {
   RequestError,
   TimeoutError,
 } from '@nats-io/nats-core'
-import { Slots } from '../../base/slots.ts'
 
 type Waiting = {
-  /** Of this request alone, unlike its place. */
-  token: string
   readonly subject: string
   /** By the monotonic clock, in milliseconds. */
   readonly until: number
@@ -35,7 +32,7 @@ const sweepMillis = 50
 export function lightRequests(connection: NatsConnection): NatsConnection['request'] {
   const own = connection.request.bind(connection)
   const inbox = `${createInbox()}.`
-  const waiting = new Slots<Waiting>()
+  const waiting = new Map<string, Waiting>()
   let next = 0
   let sweeping: NodeJS.Timeout | undefined
 
@@ -44,10 +41,9 @@ export function lightRequests(connection: NatsConnection): NatsConnection['reque
       // Of the subscription itself: no answer will come, and the requests run out of their time.
       if (error !== null) return
       const token = message.subject.slice(inbox.length)
-      const place = Number.parseInt(token, 10)
-      const request = waiting.at(place)
-      if (request?.token !== token) return
-      waiting.take(place)
+      const request = waiting.get(token)
+      if (request === undefined) return
+      waiting.delete(token)
       const nobody = message.data.length === 0 && message.headers?.code === 503
       if (!nobody) return request.resolve(message)
       const problem = new NoRespondersError(request.subject)
@@ -56,9 +52,9 @@ export function lightRequests(connection: NatsConnection): NatsConnection['reque
   })
   const sweep = () => {
     const now = performance.now()
-    for (const [place, { until, reject }] of waiting.all()) {
+    for (const [token, { until, reject }] of waiting) {
       if (until > now) continue
-      waiting.take(place)
+      waiting.delete(token)
       reject(new TimeoutError())
     }
     if (waiting.size > 0) sweeping = setTimeout(sweep, sweepMillis)
@@ -66,25 +62,19 @@ export function lightRequests(connection: NatsConnection): NatsConnection['reque
   }
   void connection.closed().then(() => {
     clearTimeout(sweeping)
-    for (const [place, { reject }] of waiting.all()) {
-      waiting.take(place)
+    for (const { reject } of waiting.values()) {
       reject(new RequestError('connection closed', { cause: new ClosedConnectionError() }))
     }
+    waiting.clear()
   })
 
   return (subject, data, options) => {
     if (options?.noMux || options?.reply !== undefined) return own(subject, data, options)
     const { timeout = defaultTimeoutMillis, ...rest } = options ?? {}
     return new Promise((resolve, reject) => {
-      const request = { token: '', subject, until: performance.now() + timeout, resolve, reject }
-      const place = waiting.put(request)
-      request.token = `${place}-${next++}`
-      try {
-        connection.publish(subject, data, { ...rest, reply: `${inbox}${request.token}` })
-      } catch (error) {
-        waiting.take(place)
-        throw error
-      }
+      const token = String(next++)
+      connection.publish(subject, data, { ...rest, reply: `${inbox}${token}` })
+      waiting.set(token, { subject, until: performance.now() + timeout, resolve, reject })
       sweeping ??= setTimeout(sweep, sweepMillis)
     })
   }

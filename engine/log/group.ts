@@ -35,8 +35,6 @@ const maxUnderWay = 2
 const minGroup = 6
 /** Writes that may wait for a group; what comes on top is stored by itself. */
 const maxWaiting = 10_000
-/** Queues that are kept when nobody waits in them. A Map that is added to and taken from with every write would leave its tables behind (`base/slots.ts`). */
-const maxIdleQueues = 100
 
 /** Wraps `commit`. Records name one principal and schema a batch, so only writes that agree on them share one. */
 export function groupCommit(commit: Commit): Commit {
@@ -48,8 +46,7 @@ export function groupCommit(commit: Commit): Commit {
       queue.underWay++
       void store(commit, group).finally(() => {
         queue.underWay--
-        const idle = queue.underWay === 0 && queue.waiting.length === 0
-        if (idle && queues.size > maxIdleQueues) queues.delete(name)
+        if (queue.underWay === 0 && queue.waiting.length === 0) queues.delete(name)
         else start(name, queue)
       })
     }
@@ -60,16 +57,12 @@ export function groupCommit(commit: Commit): Commit {
     const plain = options.mutationId === undefined && rows.every(({ condition }) => condition === undefined)
     if (!plain || rows.length > maxSharedRows || bytes > maxSharedBytes) return commit(rows, options)
     const name = `${options.schema} ${options.principal}`
-    let queue = queues.get(name)
-    if (queue === undefined) {
-      queue = { waiting: [], underWay: 0 }
-      queues.set(name, queue)
-    }
+    const queue = queues.get(name) ?? { waiting: [], underWay: 0 }
     if (queue.waiting.length >= maxWaiting) return commit(rows, options)
-    const joined = queue
+    queues.set(name, queue)
     return new Promise((resolve, reject) => {
-      joined.waiting.push({ rows, bytes, options, resolve, reject })
-      start(name, joined)
+      queue.waiting.push({ rows, bytes, options, resolve, reject })
+      start(name, queue)
     })
   }
 }

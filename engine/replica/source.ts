@@ -24,7 +24,7 @@ export class ChangeSource {
   #bytes = 0
   #revision: number
   #failure: unknown
-  #waiting: (() => void)[] = []
+  #waiting = new Set<() => void>()
 
   /** `revision` is the last one applied before the first `push`. */
   constructor(revision: number, older: OlderChanges) {
@@ -124,21 +124,18 @@ export class ChangeSource {
     if (signal.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const done = () => {
+        this.#waiting.delete(done)
         signal.removeEventListener('abort', done)
         if (this.#failure !== undefined) reject(this.#failure)
-        else if (signal.aborted) {
-          this.#waiting = this.#waiting.filter(one => one !== done)
-          reject(signal.reason)
-        } else resolve()
+        else if (signal.aborted) reject(signal.reason)
+        else resolve()
       }
-      this.#waiting.push(done)
+      this.#waiting.add(done)
       signal.addEventListener('abort', done, { once: true })
     })
   }
 
   #wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const done of waiting) done()
+    for (const done of [...this.#waiting]) done()
   }
 }

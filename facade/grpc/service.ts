@@ -77,16 +77,12 @@ function definitionOf(
   }
 }
 
-class CallController extends AbortController {
-  /** The call was answered. */
-  over = false
-}
-
 /** Serves the calls of one method. */
 class MethodServer {
   readonly #method: DescMethod
   readonly #path: string
   readonly #options: ServiceOptions
+  readonly #open = new Set<AbortController>()
 
   constructor(method: DescMethod, path: string, options: ServiceOptions) {
     this.#method = method
@@ -155,17 +151,18 @@ class MethodServer {
   }
 
   /** A controller that aborts with the call. grpc-js calls every call cancelled once it is over; that is no abort. */
-  #follow(call: Call, stream = false): CallController {
-    const controller = new CallController()
+  #follow(call: Call, stream = false): AbortController {
+    const controller = new AbortController()
     if (stream) this.#options.streams.add(controller)
+    this.#open.add(controller)
     call.once('cancelled', () => {
-      if (!controller.over) controller.abort(new BlastyError('CANCELLED'))
+      if (this.#open.has(controller)) controller.abort(new BlastyError('CANCELLED'))
     })
     return controller
   }
 
-  #over(controller: CallController): void {
-    controller.over = true
+  #over(controller: AbortController): void {
+    this.#open.delete(controller)
     this.#options.streams.delete(controller)
   }
 
@@ -175,7 +172,7 @@ class MethodServer {
     return { identity, signal: controller.signal, deadline, path: this.#path }
   }
 
-  async #answer(controller: CallController, reply: () => Promise<object>): Promise<Reply> {
+  async #answer(controller: AbortController, reply: () => Promise<object>): Promise<Reply> {
     const began = performance.now()
     let code: number = status.OK
     try {
@@ -192,7 +189,7 @@ class MethodServer {
 
   async #stream(
     call: grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>,
-    controller: CallController,
+    controller: AbortController,
     stream: () => Promise<void>,
   ): Promise<void> {
     const began = performance.now()

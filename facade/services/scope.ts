@@ -1,7 +1,6 @@
 /** What every service shares: who may reach which Table, how a wait ends, and the filters in use. */
 
 import { BlastyError, isBlastyError } from '../../base/errors.ts'
-import { LastingSignal } from '../../base/lasting-signal.ts'
 import type { Index, Subscription } from '../../crds/types.gen.ts'
 import type { Directory, ServedTable } from '../../directory/directory.ts'
 import { accessPolicies, indexes, type limitableActions, subscriptions, tables } from '../../directory/kinds.ts'
@@ -231,20 +230,22 @@ export type TimeLimit = Disposable & {
 }
 
 /**
- * A signal that aborts after some milliseconds or with another, until it is disposed of. `AbortSignal.timeout` keeps
+ * A signal that aborts after some milliseconds or with one of the others, until it is disposed of. `AbortSignal.timeout` keeps
  * its timer until it fires, and what `AbortSignal.any` makes of a signal that lives long is collected late: thousands of
  * calls a second would leave both behind.
  */
-export function timeLimit(millis: number, other: AbortSignal | LastingSignal): TimeLimit {
+export function timeLimit(millis: number, ...others: readonly AbortSignal[]): TimeLimit {
   const controller = new AbortController()
   let passed = false
   const timer = setTimeout(() => {
     passed = !controller.signal.aborted
     controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
   }, Math.ceil(millis))
-  const abort = () => controller.abort(other.reason)
-  if (other.aborted) abort()
-  const forget = listen(other, abort)
+  const abort = () => controller.abort(others.find(({ aborted }) => aborted)?.reason)
+  for (const other of others) {
+    if (other.aborted) abort()
+    else other.addEventListener('abort', abort, { once: true })
+  }
   return {
     signal: controller.signal,
     get passed() {
@@ -252,13 +253,7 @@ export function timeLimit(millis: number, other: AbortSignal | LastingSignal): T
     },
     [Symbol.dispose]: () => {
       clearTimeout(timer)
-      forget()
+      for (const other of others) other.removeEventListener('abort', abort)
     },
   }
-}
-
-function listen(signal: AbortSignal | LastingSignal, listener: () => void): () => void {
-  if (signal instanceof LastingSignal) return signal.listen(listener)
-  signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
 }

@@ -72,10 +72,10 @@ export async function write(request: WriteRequest, context: CallContext, searcha
 
 /** How long a write may take. Not the caller's own signal: a batch that was sent must be accounted for even when the caller has left. */
 export function writeLimit(
-  { whenClosing }: Pick<Table, 'whenClosing'>,
+  { closing }: Pick<Table, 'closing'>,
   { deadline }: Pick<CallContext, 'deadline'>,
 ): TimeLimit {
-  return timeLimit(Math.min(defaultPatienceMillis, Math.max(1, deadline - Date.now() - answerMillis)), whenClosing)
+  return timeLimit(Math.min(defaultPatienceMillis, Math.max(1, deadline - Date.now() - answerMillis)), closing)
 }
 
 /** What a writer was asked for under that limit. Throws BACKEND_UNAVAILABLE when its time has passed. */
