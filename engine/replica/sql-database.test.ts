@@ -156,7 +156,10 @@ test('the connection that is opened ahead is at what the file is when it is used
   await merge(again, 0, 4)
   assert.deepEqual(await years(), [5, 8])
   again.close()
+  // Closed behind the database, it leaves none behind.
+  const { connection } = await sql.read()
   await sql.close()
+  connection.closeSync()
   await assert.rejects(years(), /closed/)
 })
 

@@ -159,7 +159,9 @@ export async function openSqlDatabase(path: string, limits: SqlLimits): Promise<
       opened(
         async current => read((await spare.take()) ?? (await connect(current))),
         ({ connection }) => connection,
-        current => spare.make(current),
+        current => {
+          if (!closed) spare.make(current)
+        },
       ),
     merged: async bytes => {
       unsaved += bytes

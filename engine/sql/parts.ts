@@ -14,19 +14,27 @@ export const valueSizes = { bools: 1, int32s: 10, int64s: 10, doubles: 8, string
 /** The rows in order, in one part if they are small; a row is never cut. */
 export function partsOf({ count, columns }: RowsPart): RowsPart[] {
   const sizes = sizesOf(columns, count)
-  const parts: RowsPart[] = []
+  const ranges = [...rangesOf(count, row => sizes[row] ?? 0)]
+  return ranges.length === 1 ? [{ count, columns }] : ranges.map(([from, to]) => slice(columns, from, to))
+}
+
+/** Where each part begins and ends, given how many bytes each row takes. */
+export function* rangesOf(
+  count: number,
+  sizeOf: (row: number) => number,
+): Generator<readonly [from: number, to: number]> {
   let from = 0
   let size = 0
   for (let row = 0; row < count; row++) {
-    const next = sizes[row] ?? 0
+    const next = sizeOf(row)
     if (row > from && size + next > maxPartSize) {
-      parts.push(slice(columns, from, row))
+      yield [from, row]
       from = row
       size = 0
     }
     size += next
   }
-  return from === 0 ? [{ count, columns }] : [...parts, slice(columns, from, count)]
+  yield [from, count]
 }
 
 function sizesOf(columns: readonly ColumnValues[], count: number): number[] {

@@ -3,7 +3,7 @@
 import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api'
 import { arrowStream } from './arrow.ts'
 import { type ColumnMemory, columnMemory } from './column-memory.ts'
-import { maxPartSize, partsOf, type RowsPart } from './parts.ts'
+import { maxPartSize, partsOf, type RowsPart, rangesOf } from './parts.ts'
 import type { QueryPart, ResultFormat } from './query.ts'
 import { columnValues, type ResultColumn, resultColumn } from './result.ts'
 
@@ -52,22 +52,11 @@ function memoriesOf(chunk: DuckDBDataChunk, types: readonly DuckDBType[]): reado
 
 /** Of columns whose sizes are known before they are read. */
 function* cut(memories: readonly ColumnMemory[], rowCount: number): Generator<RowsPart> {
-  const part = (from: number, to: number) => ({ count: to - from, columns: memories.map(({ read }) => read(from, to)) })
   const width = memories.reduce((sum, memory) => sum + memory.width, 0)
   const texts = memories.flatMap(({ lengthOf }) => lengthOf ?? [])
-  let from = 0
-  let size = 0
-  for (let row = 0; row < rowCount; row++) {
-    let next = width
-    for (const lengthOf of texts) next += lengthOf(row)
-    if (row > from && size + next > maxPartSize) {
-      yield part(from, row)
-      from = row
-      size = 0
-    }
-    size += next
-  }
-  yield part(from, rowCount)
+  const sizeOf = (row: number) => texts.reduce((sum, lengthOf) => sum + lengthOf(row), width)
+  for (const [from, to] of rangesOf(rowCount, sizeOf))
+    yield { count: to - from, columns: memories.map(({ read }) => read(from, to)) }
 }
 
 /** Of columns of any types. */
